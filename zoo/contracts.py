@@ -1,0 +1,235 @@
+"""What a plugin provides: one frozen record for each kind of thing. Importing this module needs no Keras.
+
+A record is data plus one or two functions. Keras is imported inside `build`, never at the top of a plugin's
+module, so that listing stays fast and works without a backend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from zoo.values import OptionValue
+
+if TYPE_CHECKING:
+    from zoo.values import ImageTable
+
+API_LEVEL = 1
+"""Level of these contracts. A plugin may declare the one it was written for as `ZOO_API_LEVEL`."""
+
+KerasModel: TypeAlias = Any
+"""A `keras.Model`; Keras has no type annotations, and the light half must not import it."""
+
+KerasLayer: TypeAlias = Any
+"""A `keras.layers.Layer`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option of an item, set as `name:option=value`.
+
+    Attributes:
+        name: Keyword under which the item's function receives it.
+        default: Its value if it is not given; its type is the option's type (bool, int, float or str).
+        help: One sentence.
+        minimum: Least value of a number.
+        maximum: Greatest value of a number.
+        choices: All allowed values, if there are few.
+    """
+
+    name: str
+    default: OptionValue
+    help: str
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[OptionValue, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where labelled pictures come from.
+
+    Attributes:
+        name: Unique among sources.
+        title: One line for lists.
+        accepts: Whether `load` can make sense of a location (a path, an array, the source's own name, …). Cheap.
+        load: Location and options to a table. Raises `SourceError` for data it cannot use.
+        options: Keyword options of `load`.
+    """
+
+    name: str
+    title: str
+    accepts: Callable[[object], bool]
+    load: Callable[..., ImageTable]
+    options: tuple[Option, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """One unit of a backbone: a residual, inverted-bottleneck or dense unit, a stem, a top group.
+
+    Attributes:
+        name: Unique in its backbone.
+        layers: Shell patterns (`fnmatch`) over the names of the layers of the built model. Every layer that owns
+            weights must be matched by exactly one block. A layer without weights that no block matches goes with
+            the last of its inputs.
+    """
+
+    name: str
+    layers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weights:
+    """A set of pretrained weights, and what someone who ships a model made from it has to know.
+
+    Attributes:
+        id: Unique in its backbone; `imagenet`, …
+        origin: Where they come from: an address, a package, a paper.
+        licence: SPDX identifier or a sentence.
+        trained_on: The data they were trained on.
+        sha256: Of the file that holds them, where there is one file.
+        megabytes: Size of that file.
+        top1: Published ImageNet top-1 accuracy in [0, 1], if any.
+        bundled: Whether they come with an installed package, so that no download is needed.
+    """
+
+    id: str
+    origin: str
+    licence: str
+    trained_on: str
+    sha256: str | None = None
+    megabytes: float | None = None
+    top1: float | None = None
+    bundled: bool = False
+
+
+WeightsChoice: TypeAlias = "Weights | Path | None"
+"""What `Backbone.build` is asked to load: declared weights, a file of the user's, or None for random weights."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backbone:
+    """A network without its top, cut into blocks. It owns its pixel contract: raw RGB 0–255 goes in.
+
+    Attributes:
+        name: Unique among backbones, lower case.
+        title: One line for lists.
+        family: Name of the architecture's family.
+        image_size: Side of the square pictures it is meant for, in pixels.
+        min_size: Least side it can be built for.
+        blocks: Blocks from input to output; a function of `options` where they depend on them.
+        pixels: What the graph does with 0–255 pixels before the first weights, in words.
+        reference: Paper or page.
+        build: Called as `build(size=…, weights=…, **options)`; returns a functional `keras.Model` from float32
+            pictures (size, size, 3), RGB 0–255, to a 4-D feature map, with the weights that were asked for in it.
+            Raises `WeightsError` if they cannot be had; never falls back to random ones.
+        weights: The first is the default. None declared: it starts from random weights.
+        options: Keyword options of `build` besides `size` and `weights`, which every backbone has.
+    """
+
+    name: str
+    title: str
+    family: str
+    image_size: int
+    min_size: int
+    blocks: tuple[Block, ...] | Callable[..., tuple[Block, ...]]
+    pixels: str
+    reference: str
+    build: Callable[..., KerasModel]
+    weights: tuple[Weights, ...] = ()
+    options: tuple[Option, ...] = ()
+
+    def blocks_for(self, options: dict[str, OptionValue]) -> tuple[Block, ...]:
+        """Its blocks under these options (own ones only; others are ignored)."""
+        if not callable(self.blocks):
+            return self.blocks
+        own = {option.name: options.get(option.name, option.default) for option in self.options}
+        return self.blocks(**own)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """What turns a feature map into class scores.
+
+    Attributes:
+        name: Unique among heads.
+        title: One line for lists.
+        build: Called as `build(feature_shape, classes, **options)` with a shape (height, width, channels) without
+            batch and a number of classes; returns a functional `keras.Model` giving float32 logits (batch, classes).
+        options: Keyword options of `build`.
+    """
+
+    name: str
+    title: str
+    build: Callable[..., KerasModel]
+    options: tuple[Option, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Augmentation:
+    """Random changes of training pictures. Never applied to validation or test pictures, never saved.
+
+    Attributes:
+        name: Unique among augmentations.
+        title: One line for lists.
+        build: Called as `build(size, seed, **options)`; returns layers to be applied in order to float32 pictures
+            (batch, size, size, 3), RGB 0–255, with `training=True`; shape and range must stay. No layers: nothing.
+        options: Keyword options of `build`.
+    """
+
+    name: str
+    title: str
+    build: Callable[..., tuple[KerasLayer, ...]]
+    options: tuple[Option, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phase:
+    """A stretch of training with one set of open weights. The head is always open.
+
+    Attributes:
+        name: For history and messages.
+        epochs: At least 1.
+        learning_rate: Of Adam, greater than 0.
+        open_blocks: Number of open blocks, counted from the top; 0 for none; more than there are means all.
+        open_weights: Which weights in open blocks: `all`, `batch-norm` (gamma and beta only), `bias` (biases and
+            betas only).
+        batch_norm: `fixed` uses the moving statistics and leaves them as they are; `adapting` normalises with the
+            statistics of the batch and updates the moving ones. In open blocks only: the others are always fixed.
+        drop_layers: Whether drop layers (dropout, stochastic depth) of open blocks work in training. Below: never.
+    """
+
+    name: str
+    epochs: int
+    learning_rate: float
+    open_blocks: int = 0
+    open_weights: Literal["all", "batch-norm", "bias"] = "all"
+    batch_norm: Literal["fixed", "adapting"] = "fixed"
+    drop_layers: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """Which part of a backbone is trained, when and how. Pure: needs no Keras.
+
+    Attributes:
+        name: Unique among policies.
+        title: One line for lists.
+        plan: Called as `plan(blocks, epochs, **options)` with the number of blocks and of epochs; returns phases
+            whose epochs add up to `epochs`.
+        reference: Paper or page.
+        options: Keyword options of `plan`.
+    """
+
+    name: str
+    title: str
+    plan: Callable[..., tuple[Phase, ...]]
+    reference: str = ""
+    options: tuple[Option, ...] = ()
+
+
+Item: TypeAlias = Source | Backbone | Head | Augmentation | Policy
+"""Anything that a plugin can contribute."""

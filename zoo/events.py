@@ -1,0 +1,75 @@
+"""What stages tell while they work. Stages are silent: whoever wants to show something observes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zoo.values import EpochRecord, Recipe, RunRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something happened."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note(Event):
+    """A sentence for the person: `level` is `info` or `warning`."""
+
+    text: str
+    level: str = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress(Event):
+    """`done` of `total` units of `task` (a phrase such as `reading pictures`) are finished."""
+
+    task: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class GridStarted(Event):
+    """A grid of `total` runs begins; `finished` of them are in the store already."""
+
+    total: int
+    finished: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted(Event):
+    """Run `index` (1-based) of `total` begins."""
+
+    recipe: Recipe
+    index: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class EpochEnded(Event):
+    """An epoch of the present run is over; `epochs` is the most there can be."""
+
+    record: EpochRecord
+    epochs: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded(Event):
+    """A run is over, whatever its status; `reused` when it was in the store already."""
+
+    record: RunRecord
+    index: int
+    total: int
+    reused: bool = False
+
+
+Observer = Callable[[Event], None]
+"""Called with each event, in order, on the thread that does the work."""
+
+
+def ignore(event: Event) -> None:  # noqa: ARG001 - the null observer
+    """An observer that looks away."""
