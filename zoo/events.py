@@ -71,5 +71,5 @@ Observer = Callable[[Event], None]
 """Called with each event, in order, on the thread that does the work."""
 
 
-def ignore(event: Event) -> None:  # noqa: ARG001 - the null observer
+def ignore(event: Event) -> None:
     """An observer that looks away."""
