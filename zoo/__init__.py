@@ -1,1 +1,83 @@
-"""keras-zoo: which backbone, head and fine-tuning policy classifies your pictures best?"""
+"""keras-zoo: which backbone, head and fine-tuning policy classifies your pictures best?
+
+Importing this package is cheap: Keras and the rest are imported when they are first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zoo.board import Board
+    from zoo.catalog import augmentations, backbones, heads, policies, sources
+    from zoo.comparison import compare, fit, leaderboard
+    from zoo.contracts import Augmentation, Backbone, Block, Head, Option, Phase, Policy, Source, Weights
+    from zoo.errors import (
+        DataError,
+        PluginError,
+        StoreError,
+        TrainingError,
+        UsageError,
+        ZooError,
+    )
+    from zoo.hookspecs import hookimpl
+    from zoo.runs import Prediction, Run, load
+
+_HOMES = {
+    "zoo.board": ("Board",),
+    "zoo.catalog": ("augmentations", "backbones", "heads", "policies", "sources"),
+    "zoo.comparison": ("compare", "fit", "leaderboard"),
+    "zoo.contracts": ("Augmentation", "Backbone", "Block", "Head", "Option", "Phase", "Policy", "Source", "Weights"),
+    "zoo.errors": ("DataError", "PluginError", "StoreError", "TrainingError", "UsageError", "ZooError"),
+    "zoo.hookspecs": ("hookimpl",),
+    "zoo.runs": ("Prediction", "Run", "load"),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [  # noqa: RUF022 - sorted as a person looks for them, without regard to case
+    "Augmentation",
+    "augmentations",
+    "Backbone",
+    "backbones",
+    "Block",
+    "Board",
+    "compare",
+    "DataError",
+    "fit",
+    "Head",
+    "heads",
+    "hookimpl",
+    "leaderboard",
+    "load",
+    "Option",
+    "Phase",
+    "PluginError",
+    "policies",
+    "Policy",
+    "Prediction",
+    "Run",
+    "Source",
+    "sources",
+    "StoreError",
+    "TrainingError",
+    "UsageError",
+    "Weights",
+    "ZooError",
+]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public object
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("keras-zoo")
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'zoo' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

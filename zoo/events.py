@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from zoo.values import EpochRecord, Recipe, RunRecord
+    from zoo.values import EpochRecord, HealthReport, Recipe, RunRecord, Split
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,14 @@ class Progress(Event):
     task: str
     done: int
     total: int
+
+
+@dataclass(frozen=True, slots=True)
+class DataReady(Event):
+    """The pictures are checked and divided; nothing is trained yet."""
+
+    report: HealthReport
+    split: Split
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,6 +130,21 @@ class Split:
     digest: str = ""
 
 
+@dataclass(frozen=True)
+class Side:
+    """The pictures of one side of the split, decoded.
+
+    Attributes:
+        pixels: uint8 (n, size, size, 3).
+        labels: int64 (n,).
+        key: Names the pictures for the feature cache.
+    """
+
+    pixels: UInt8Array = field(repr=False)
+    labels: IntArray = field(repr=False)
+    key: str
+
+
 @dataclass(frozen=True, slots=True)
 class Spec:
     """A name with options as a person writes it, `unfreeze-top-k:k=2,bn=adapting`, parsed and completed.

@@ -1,0 +1,112 @@
+"""Trains the tiny backbone under every policy on one Keras backend and prints, as JSON, what moved.
+
+Run as a program: KERAS_BACKEND=… python policy_child.py SPEC…
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from zoo import hookimpl, statistics
+from zoo.artefact import load_model, save_model
+from zoo.building import build
+from zoo.plugins import load_catalog
+from zoo.prefix import FeatureCache
+from zoo.proof import prove
+from zoo.recipe import complete_augmentation, complete_backbone, complete_head, complete_policy
+from zoo.testing import tiny_backbone
+from zoo.training import train
+from zoo.values import Recipe, Side
+
+
+class TinyPlugin:
+    """Contributes the tiny backbone."""
+
+    @staticmethod
+    @hookimpl
+    def zoo_backbones() -> list[Any]:
+        """The one backbone."""
+        return [tiny_backbone()]
+
+
+def pictures(count: int = 48) -> tuple[np.ndarray, np.ndarray]:
+    """Noise with a mean far from what the statistics expect, a little brighter in class 1."""
+    draw = np.random.default_rng(0)
+    labels = np.arange(count) % 2
+    pixels = draw.normal(200, 30, (count, 16, 16, 3)) + 25 * labels[:, None, None, None]
+    return pixels.clip(0, 255).astype(np.uint8), labels.astype(np.int64)
+
+
+def examine(spec: str) -> dict[str, Any]:
+    """One policy: every weight before, after, and in the reloaded model."""
+    catalog = load_catalog(extra=[TinyPlugin])
+    recipe = Recipe(
+        backbone=complete_backbone(catalog, "tiny"),
+        head=complete_head(catalog, "gap:dropout=0.0"),
+        policy=complete_policy(catalog, spec),
+        augmentation=complete_augmentation(catalog, "none"),
+        data="d",
+        split="s",
+        classes=("a", "b"),
+        epochs=3,
+        batch_size=16,
+        learning_rate=0.02,
+    )
+    keras.utils.set_random_seed(0)
+    built = build(recipe, catalog)
+    assembly = built.assembly
+    draw = np.random.default_rng(1)
+    for weight in assembly.weights:  # away from 0 and 1, so that a change cannot hide
+        if weight.block < len(assembly.blocks):
+            weight.variable.assign(np.array(weight.variable) + draw.uniform(0.1, 0.3, weight.variable.shape))
+    before = [np.array(weight.variable) for weight in assembly.weights]
+    pixels, labels = pictures()
+    sides = (Side(pixels, labels, "train"), Side(pixels[:16], labels[:16], "validation"))
+    trained = train(assembly, built.phases, recipe, sides=sides, cache=FeatureCache(), judge=statistics.score)
+    receipt = prove(built, trained, before)
+    with tempfile.TemporaryDirectory() as folder:
+        model = assembly.deliverable()
+        save_model(model, Path(folder))
+        again = load_model(Path(folder))
+        reloaded = dict(zip([w.path for w in model.weights], [np.array(w) for w in again.weights], strict=True))
+        classes = sorted({f"{type(layer).__module__}.{type(layer).__name__}" for layer in again.layers})
+        same = np.abs(model.predict(pixels[:8], verbose=0) - again.predict(pixels[:8], verbose=0)).max()
+    phase = built.phases[-1]
+    with assembly.opened(phase) as tail:
+        boundary = assembly.boundary(phase)
+        prefix = assembly.prefix(boundary)
+        tensors = pixels[:16].astype("float32") if prefix is None else prefix.predict_on_batch(pixels[:16])
+        draws = [np.array(keras.ops.convert_to_numpy(tail(tensors, training=True))) for _ in range(2)]
+    return {
+        "policy": spec,
+        "verdict": receipt.verdict,
+        "drops": bool(np.abs(draws[0] - draws[1]).max() > 0),
+        "boundary": boundary,
+        "reload_difference": float(same),
+        "classes": classes,
+        "counted": trained.trainable_weights,
+        "weights": [
+            {
+                "path": weight.path,
+                "block": weight.block,
+                "role": weight.role,
+                "size": weight.size,
+                "trainable": weight.trainable,
+                "moved": bool(old.tobytes() != np.array(weight.variable).tobytes()),
+                "reloaded": bool(np.array(weight.variable).tobytes() == reloaded[weight.variable.path].tobytes()),
+                "flag": bool(weight.layer.trainable),
+            }
+            for weight, old in zip(assembly.weights, before, strict=True)
+        ],
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps([examine(spec) for spec in sys.argv[1:]]))  # noqa: T201 - the parent reads it

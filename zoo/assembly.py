@@ -1,0 +1,199 @@
+"""Backbone and head joined into one graph, cut at block boundaries, and opened phase by phase.
+
+How Keras behaves decides the shape of this file:
+
+* `BatchNormalization` has one switch for three things. `trainable=True` trains gamma and beta, normalises with the
+  batch *and* moves the statistics. To train gamma and beta on fixed statistics a layer wears, for the time of a
+  phase, a subclass whose `call` passes `training=False`.
+* A frozen drop layer still drops. Drop layers that a phase silences wear such a subclass too.
+* The prefix, all blocks below the lowest open one, is a model of its own and only ever runs in inference mode.
+* `trainable` set on a layer recurses downwards, so leaves are set last, and every phase is compiled afresh.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import keras
+
+from zoo.errors import ContractError
+from zoo.graph import AssembledBlock, Weight, assign_blocks, cuts, leaves, weights_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from zoo.contracts import Block, KerasLayer, KerasModel, Phase
+
+_DROPS = re.compile(r"Drop|StochasticDepth|GaussianNoise", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """A whole network: raw RGB 0–255 pictures in, logits out.
+
+    Attributes:
+        model: Functional `keras.Model`, float32 (batch, size, size, 3) to float32 logits (batch, classes).
+        blocks: The backbone's blocks, input to output, with the layers that are in each.
+        weights: Every weight of `model`, statistics included, with its block and role.
+        unbuilt: Names of layers that own no weights although their kind has some.
+    """
+
+    model: KerasModel
+    blocks: tuple[AssembledBlock, ...]
+    weights: tuple[Weight, ...]
+    unbuilt: tuple[str, ...]
+    _cuts: tuple[tuple[Any, ...], ...] = field(repr=False)
+    _parts: dict[tuple[str, int], KerasModel] = field(default_factory=dict, repr=False)
+
+    def boundary(self, phase: Phase) -> int:
+        """Number of blocks below the lowest open one: 0 when all are open, `len(blocks)` when none is."""
+        return max(0, len(self.blocks) - max(0, phase.open_blocks))
+
+    def prefix(self, boundary: int) -> KerasModel | None:
+        """The model from pictures to the tensors at a boundary (a list of one or more); None for boundary 0."""
+        if boundary == 0:
+            return None
+        return self._part("prefix", boundary, [self.model.input], list(self._cuts[boundary]))
+
+    def tail(self, boundary: int) -> KerasModel:
+        """The model from the tensors at a boundary to logits; for boundary 0 from pictures. Shares all weights."""
+        return self._part("tail", boundary, list(self._cuts[boundary]), [self.model.output])
+
+    def _part(self, kind: str, boundary: int, inputs: list[Any], outputs: list[Any]) -> KerasModel:
+        key = (kind, boundary)
+        if key not in self._parts:
+            entry, result = (side[0] if len(side) == 1 else side for side in (inputs, outputs))
+            self._parts[key] = keras.Model(entry, result, name=f"{kind}_{boundary}")
+        return self._parts[key]
+
+    def is_open(self, weight: Weight, phase: Phase) -> bool:
+        """Whether a phase declares a weight open. The head always is; statistics are never trained."""
+        if not weight.trainable:
+            return False
+        if weight.block == len(self.blocks):
+            return True
+        if weight.block < self.boundary(phase):
+            return False
+        if phase.open_weights == "all":
+            return True
+        if phase.open_weights == "batch-norm":
+            return weight.role in {"gamma", "beta"}
+        return weight.role in {"bias", "beta"}
+
+    def may_adapt(self, weight: Weight, phase: Phase) -> bool:
+        """Whether a phase lets a moving statistic adapt. Those of BatchNorm layers in the head always do."""
+        if weight.role != "statistic":
+            return False
+        in_head = weight.block == len(self.blocks)
+        return in_head or (phase.batch_norm == "adapting" and weight.block >= self.boundary(phase))
+
+    @contextlib.contextmanager
+    def opened(self, phase: Phase) -> Iterator[KerasModel]:
+        """Opens exactly the weights of a phase and yields the tail to be compiled; closes everything afterwards."""
+        boundary = self.boundary(phase)
+        open_ids = {id(weight.variable) for weight in self.weights if self.is_open(weight, phase)}
+        self.model.trainable = True
+        stack = contextlib.ExitStack()
+        with stack:
+            for index, block in enumerate(self.blocks):
+                for leaf in block.leaves:
+                    _set_flags(leaf, open_ids, adapts=phase.batch_norm == "adapting" and index >= boundary)
+                    if index >= boundary and _must_be_still(leaf, phase):
+                        stack.enter_context(_still(leaf))
+            try:
+                yield self.tail(boundary)
+            finally:
+                self.model.trainable = True
+
+    def momenta(self, phase: Phase) -> dict[str, float]:
+        """Momentum of every BatchNorm layer whose moving statistics a phase lets adapt, by layer name."""
+        found: dict[str, float] = {}
+        for weight in self.weights:
+            if self.may_adapt(weight, phase):
+                found[weight.layer.name] = float(weight.layer.momentum)
+        return found
+
+    def deliverable(self) -> KerasModel:
+        """The model that leaves the library: raw RGB 0–255 in, probabilities out, stock layers, nothing random."""
+        probabilities = keras.layers.Softmax(name="probabilities", dtype="float32")(self.model.output)
+        return keras.Model(self.model.input, probabilities, name="classifier")
+
+
+def assemble(backbone: KerasModel, head: KerasModel, blocks: Sequence[Block], *, name: str) -> Assembly:
+    """Joins a backbone and a head into one flat graph.
+
+    Args:
+        backbone: Functional model, pictures to a 4-D (or 2-D) feature map.
+        head: Functional model, features to logits.
+        blocks: The backbone's declared blocks, input to output.
+        name: The backbone's name, for messages.
+
+    Raises:
+        ContractError: If the backbone is no functional model, a layer with weights is in no block or in several, or
+            a block feeds one that comes before it.
+    """
+    if isinstance(backbone, keras.Sequential) and backbone.built:
+        backbone = keras.Model(backbone.inputs, backbone.outputs)
+    if not isinstance(backbone, keras.Model) or not hasattr(backbone, "operations"):
+        raise ContractError(
+            f"Backbone {name!r} built a {type(backbone).__name__}, not a functional keras.Model.",
+            hint="Its build() must return keras.Model(inputs, features), so that it can be cut at block boundaries.",
+        )
+    if len(backbone.outputs) != 1 or len(backbone.inputs) != 1:
+        raise ContractError(
+            f"Backbone {name!r} has {len(backbone.inputs)} inputs and {len(backbone.outputs)} outputs.",
+            hint="A backbone takes one picture tensor and gives one feature map.",
+        )
+    backbone.trainable = True
+    head.trainable = True
+    model = keras.Model(backbone.inputs[0], head(backbone.outputs[0]), name="network")
+    assembled = assign_blocks(backbone, blocks, name=name)
+    head_layers = tuple(leaves(head))
+    weights = weights_of(model, [block.leaves for block in assembled] + [head_layers])
+    every = [leaf for block in assembled for leaf in block.leaves] + list(head_layers)
+    unbuilt = tuple(
+        sorted(leaf.name for leaf in every if isinstance(leaf, keras.layers.BatchNormalization) and not leaf.weights)
+    )
+    return Assembly(
+        model=model, blocks=assembled, weights=weights, unbuilt=unbuilt, _cuts=cuts(backbone, assembled, name=name)
+    )
+
+
+def _set_flags(leaf: KerasLayer, open_ids: set[int], *, adapts: bool) -> None:
+    adapting = adapts and isinstance(leaf, keras.layers.BatchNormalization)
+    leaf.trainable = adapting or any(id(variable) in open_ids for variable in leaf.trainable_weights)
+    if leaf.trainable:
+        for variable in leaf.trainable_weights:
+            variable.trainable = id(variable) in open_ids
+
+
+def _must_be_still(leaf: KerasLayer, phase: Phase) -> bool:
+    """Whether a layer of an open block has to behave as in inference although the phase trains."""
+    if isinstance(leaf, keras.layers.BatchNormalization):
+        return phase.batch_norm == "fixed"
+    if type(leaf).__name__ == "TorchModuleWrapper":  # a torch module may hold its own BatchNorm and dropout
+        return phase.batch_norm == "fixed"
+    return not phase.drop_layers and _DROPS.search(type(leaf).__name__) is not None
+
+
+@functools.cache
+def _still_class(stock: Any) -> type:  # noqa: ANN401 - a Keras layer class
+    def call(self: Any, *args: Any, training: Any = None, **options: Any) -> Any:  # noqa: ANN401, ARG001 - Keras' own signature
+        return stock.call(self, *args, training=False, **options)
+
+    return type(f"Still{stock.__name__}", (stock,), {"call": call, "__module__": __name__})
+
+
+@contextlib.contextmanager
+def _still(leaf: KerasLayer) -> Iterator[None]:
+    """A layer wears a subclass that never trains; the stock class is back before anything is saved."""
+    stock: Any = type(leaf)
+    leaf.__class__ = _still_class(stock)
+    try:
+        yield
+    finally:
+        leaf.__class__ = stock

@@ -1,0 +1,39 @@
+"""Gamma and beta of every BatchNorm layer are trained, and the statistics follow the pictures.
+
+What: every block is open, but for gamma and beta only. In training each batch is normalised with its own statistics and
+the moving ones are updated; drop layers work. In inference the moving statistics count, which follow slowly: with
+momentum 0.99 about 300 steps are needed, with 0.999 ten times as many. After fewer, inference lags behind training.
+
+When: the pictures are unlike those of the weights (medical, aerial, industrial), there are hundreds of steps, and a
+batch holds 16 pictures or more.
+
+Reference: Li et al., "Revisiting Batch Normalization For Practical Domain Adaptation", 2016, arXiv:1603.04779;
+Frankle, Schwab, Morcos, "Training BatchNorm and Only BatchNorm", 2021, arXiv:2003.00152.
+"""
+
+from __future__ import annotations
+
+from zoo.contracts import Phase, Policy
+from zoo.hookspecs import hookimpl
+
+
+def plan(blocks: int, epochs: int) -> tuple[Phase, ...]:
+    """One phase that opens gamma and beta of all blocks and lets the statistics adapt."""
+    return (
+        Phase(
+            name="batch norm",
+            epochs=epochs,
+            learning_rate=1e-3,
+            open_blocks=blocks,
+            open_weights="batch-norm",
+            batch_norm="adapting",
+            drop_layers=True,
+        ),
+    )
+
+
+@hookimpl
+def zoo_policies() -> list[Policy]:
+    """The policy `bn-trainable`."""
+    title = "train the head and all gammas and betas, on statistics that adapt"
+    return [Policy(name="bn-trainable", title=title, plan=plan, reference="https://arxiv.org/abs/2003.00152")]

@@ -1,0 +1,50 @@
+"""The card of a run: everything someone who gets the model must know, as plain JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zoo.contracts import Backbone
+    from zoo.values import RunRecord
+
+FORMAT = 1
+
+
+def card_of(record: RunRecord, backbone: Backbone) -> dict[str, Any]:
+    """Card of a finished run: classes, pixels, recipe, weights and their licence, scores, receipt, versions."""
+    weights_id = record.recipe.backbone.values()["weights"]
+    declared = next((weights for weights in backbone.weights if weights.id == weights_id), None)
+    return {
+        "format": FORMAT,
+        "run": record.id,
+        "classes": list(record.recipe.classes),
+        "input": {
+            "size": record.recipe.backbone.values()["size"],
+            "pixels": "RGB, 0-255, channels last; resized to the square with Pillow's bilinear filter, EXIF applied",
+        },
+        "output": "probabilities, one for each class in the order of `classes`",
+        "recipe": {
+            "backbone": str(record.recipe.backbone),
+            "head": str(record.recipe.head),
+            "policy": str(record.recipe.policy),
+            "augmentation": str(record.recipe.augmentation),
+            **{
+                field.name: getattr(record.recipe, field.name)
+                for field in dataclasses.fields(record.recipe)
+                if field.name not in {"backbone", "head", "policy", "augmentation", "classes"}
+            },
+        },
+        "digest": record.digest,
+        "weights": dataclasses.asdict(declared) if declared else {"id": str(weights_id), "licence": "your own"},
+        "backbone": {"title": backbone.title, "family": backbone.family, "reference": backbone.reference},
+        "status": record.status,
+        "reason": record.reason,
+        "notes": list(record.notes),
+        "validation": dataclasses.asdict(record.validation) if record.validation else None,
+        "best_epoch": record.best_epoch,
+        "receipt": dataclasses.asdict(record.receipt) if record.receipt else None,
+        "environment": dict(record.environment),
+        "started": record.started,
+    }

@@ -1,0 +1,118 @@
+"""`zoo compare`: train a grid and rank its rows."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zoo.cli import options, screen
+from zoo.cli.request import grid_of, grid_words, store_of
+from zoo.cli.session import session_of
+from zoo.grid import GridRecipe
+from zoo.registry import Catalog
+
+_FAILED = 5  # the exit code of a TrainingError
+
+Backbones = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--backbone", "-b", metavar="NAME", help="Backbone, such as efficientnetb0:size=160. Can be repeated."
+    ),
+]
+Heads = Annotated[
+    list[str] | None, typer.Option("--head", "-H", metavar="NAME", help="Head. Can be repeated. [default: gap]")
+]
+Policies = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--policy",
+        "-p",
+        metavar="NAME",
+        help="Fine-tuning policy, such as unfreeze-top-k:k=2. Can be repeated. "
+        "[default: freeze-all, bn-affine, bn-trainable, unfreeze-top-k:k=2]",
+    ),
+]
+Augmentations = Annotated[
+    list[str] | None,
+    typer.Option("--augment", metavar="NAME", help="Augmentation. Can be repeated. [default: none]"),
+]
+GridFile = Annotated[
+    Path | None, typer.Option("--recipe", metavar="FILE.toml", help="Grid file; options given beside it win.")
+]
+
+
+def compare(
+    context: typer.Context,
+    data: options.Data = None,
+    backbone: Backbones = None,
+    head: Heads = None,
+    policy: Policies = None,
+    augment: Augmentations = None,
+    seeds: options.Seeds = None,
+    epochs: options.Epochs = None,
+    batch_size: options.BatchSize = None,
+    lr: options.Rate = None,
+    label_smoothing: options.Smoothing = None,
+    patience: options.Patience = None,
+    metric: options.RankBy = None,
+    split: options.Split = None,
+    split_seed: options.SplitSeed = None,
+    source: options.Source = None,
+    store: options.Store = None,
+    recipe: GridFile = None,
+    json: options.Json = False,
+) -> None:
+    """Train every backbone with every head, policy and augmentation, and rank the rows on validation pictures.
+
+    Finished runs are kept: after a stop the same command goes on where it was. The test pictures are looked at
+    once, for the recommended row.
+    """
+    grid = grid_of(
+        data,
+        recipe,
+        {
+            **{"backbones": backbone, "heads": head, "policies": policy, "augmentations": augment, "seeds": seeds},
+            **{"epochs": epochs, "batch_size": batch_size, "learning_rate": lr, "label_smoothing": label_smoothing},
+            **{"patience": patience, "metric": metric, "split": split, "split_seed": split_seed},
+            **{"source": source, "store": store},
+        },
+    )
+    _run(grid, session_of(context).catalog(), json=json)
+
+
+def _run(grid: GridRecipe, catalog: Catalog, *, json: bool) -> None:
+    from zoo import comparison
+    from zoo.cli.live import watching
+
+    console = screen.errors()
+    screen.say(console, grid_words(grid, policies=comparison.POLICIES), label="grid")
+    screen.say(console, f"{store_of(grid)}; runs that are finished there are not repeated", label="store")
+    with watching() as observe:
+        board = comparison.compare(
+            grid.data,
+            backbones=grid.backbones,
+            heads=grid.heads or ("gap",),
+            policies=grid.policies or comparison.POLICIES,
+            augmentations=grid.augmentations or ("none",),
+            seeds=grid.seeds,
+            epochs=grid.epochs,
+            batch_size=grid.batch_size,
+            learning_rate=grid.learning_rate,
+            label_smoothing=grid.label_smoothing,
+            patience=grid.patience,
+            metric=grid.metric,
+            split=grid.split,
+            split_seed=grid.split_seed,
+            source=grid.source,
+            store=store_of(grid),
+            observe=observe,
+            catalog=catalog,
+        )
+    from zoo.cli.render_board import has_failed, show_board
+
+    if json:
+        screen.write_json(board.to_json())
+    else:
+        show_board(screen.results(), board, store=store_of(grid))
+    if has_failed(board):
+        raise typer.Exit(_FAILED)

@@ -1,0 +1,75 @@
+"""Options that several commands share, as types for typer. A default of None means: as the recipe or zoo says."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zoo.settings import SETTINGS
+from zoo.values import Metric
+
+STORE = Path("zoo-runs")
+"""The store where none is named."""
+
+
+def _setting(name: str, *flags: str, metavar: str) -> typer.models.OptionInfo:
+    """An option for a plain setting; what it means and its default are said once, in `zoo.settings`."""
+    setting = SETTINGS[name]
+    default = "the policy's own" if setting.default is None else setting.default
+    option: typer.models.OptionInfo = typer.Option(
+        *flags,
+        metavar=metavar,
+        help=f"{setting.help} [default: {default}]",
+        show_default=False,
+        rich_help_panel="Training",
+    )
+    return option
+
+
+Json = Annotated[bool, typer.Option("--json", help="Write one JSON document to stdout and nothing else.")]
+
+Store = Annotated[
+    Path | None,
+    typer.Option("--store", metavar="DIR", help=f"Folder that keeps runs. [default: {STORE}]", show_default=False),
+]
+
+Data = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[DATA]",
+        help="Folder with one sub-folder of pictures per class (or train/ and val/ above those), `demo`, or a grid "
+        "file ending in .toml.",
+        show_default=False,
+    ),
+]
+
+Source = Annotated[
+    str | None,
+    typer.Option("--source", metavar="NAME", help="Source to read DATA with, if several could.", show_default=False),
+]
+Split = Annotated[
+    str | None,
+    typer.Option(
+        "--split",
+        metavar="T/V/T",
+        help="Shares of training, validation and test pictures. [default: 0.7/0.15/0.15]",
+        show_default=False,
+    ),
+]
+SplitSeed = Annotated[int | None, _setting("split_seed", "--split-seed", metavar="N")]
+Seed = Annotated[int | None, _setting("seed", "--seed", metavar="N")]
+Seeds = Annotated[int | None, _setting("seeds", "--seeds", metavar="N")]
+Epochs = Annotated[int | None, _setting("epochs", "--epochs", metavar="N")]
+BatchSize = Annotated[int | None, _setting("batch_size", "--batch-size", metavar="N")]
+Rate = Annotated[float | None, _setting("learning_rate", "--lr", metavar="RATE")]
+Smoothing = Annotated[float | None, _setting("label_smoothing", "--label-smoothing", metavar="SHARE")]
+Patience = Annotated[
+    str | None,
+    typer.Option(
+        "--patience",
+        metavar="N",
+        help=f"{SETTINGS['patience'].help} `none` never stops. [default: {SETTINGS['patience'].default}]",
+        show_default=False,
+    ),
+]
+RankBy = Annotated[Metric | None, _setting("metric", "--metric", metavar="NAME")]

@@ -1,0 +1,95 @@
+"""What `zoo compare` and `zoo fit` were asked to do: words of the command line, over a grid file, over defaults."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zoo import figures
+from zoo.cli.options import STORE
+from zoo.errors import UsageError
+from zoo.grid import GridRecipe, parse_split, read_grid
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def grid_of(data: str | None, recipe: Path | None, given: Mapping[str, object]) -> GridRecipe:
+    """The grid that is asked for.
+
+    Args:
+        data: What stands for DATA: pictures, or a grid file.
+        recipe: The grid file of `--recipe`.
+        given: Attributes of `GridRecipe` that were named on the command line; None is as if not named.
+
+    Raises:
+        UsageError: Neither data nor a grid file, two grid files, or no backbone.
+        RecipeError: The grid file or a value is wrong.
+    """
+    if data is not None and data.lower().endswith(".toml") and not Path(data).is_dir():
+        if recipe is not None:
+            raise UsageError(f"{data} and {recipe} are both grid files.", hint="Give one of them.")
+        data, recipe = None, Path(data)
+    if recipe is None and data is None:
+        raise UsageError(
+            "There are no pictures to work on.",
+            hint="Name a folder with one sub-folder per class, or `demo` for made-up pictures.",
+        )
+    grid = read_grid(recipe) if recipe is not None else GridRecipe()
+    changes: dict[str, object] = {name: value for name, value in given.items() if value not in (None, [], ())}
+    if data is not None:
+        changes["data"] = data
+    if "split" in changes:
+        changes["split"] = parse_split(str(changes["split"]))
+    if "patience" in changes:
+        changes["patience"] = patience_of(str(changes["patience"]))
+    for name in ("backbones", "heads", "policies", "augmentations"):
+        if name in changes:
+            changes[name] = tuple(changes[name])  # type: ignore[arg-type]
+    grid = dataclasses.replace(grid, **changes)  # type: ignore[arg-type]
+    if not grid.backbones:
+        raise UsageError("No backbone is named.", hint="Add -b NAME, or several; `zoo list backbones` shows them.")
+    return grid
+
+
+def patience_of(text: str) -> int | None:
+    """The value of `--patience`: a number of epochs, or None for `none`.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    if text.strip().lower() == "none":
+        return None
+    try:
+        return int(text)
+    except ValueError as error:
+        raise UsageError(
+            f"--patience cannot be {text!r}.", hint="Give a number of epochs, or `none` for no early stop."
+        ) from error
+
+
+def store_of(grid: GridRecipe) -> Path:
+    """The store of a grid."""
+    return grid.store if grid.store is not None else STORE
+
+
+def grid_words(grid: GridRecipe, *, policies: tuple[str, ...]) -> str:
+    """What a grid amounts to: `8 rows × 3 seeds = 24 runs of at most 10 epochs: 2 backbones × 4 policies`.
+
+    Args:
+        grid: The grid; empty heads and augmentations count as one.
+        policies: Those that are compared where the grid names none.
+    """
+    sizes = (
+        (len(grid.backbones), "backbone", "backbones"),
+        (len(grid.heads) or 1, "head", "heads"),
+        (len(grid.policies or policies), "policy", "policies"),
+        (len(grid.augmentations) or 1, "augmentation", "augmentations"),
+    )
+    rows = 1
+    for size, _, _ in sizes:
+        rows *= size
+    factors = " × ".join(figures.counted(size, one, many) for size, one, many in sizes)
+    seeds = f" × {grid.seeds} seeds = {figures.counted(rows * grid.seeds, 'run')}" if grid.seeds > 1 else ""
+    return f"{figures.counted(rows, 'row')}{seeds}, at most {figures.counted(grid.epochs, 'epoch')} each: {factors}"

@@ -1,0 +1,84 @@
+"""Where the command line writes: results on stdout, everything else on stderr. Nothing is parsed as markup."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import numbers
+import os
+import sys
+from typing import TYPE_CHECKING, Any, TextIO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from zoo import figures
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_PIPED = 200
+"""Columns where there is no terminal: tables are then as wide as they need to be."""
+
+_STYLES = {"warning": "yellow", "note": "cyan", "error": "red", "hint": "cyan"}
+
+
+def results() -> Console:
+    """The console on stdout."""
+    return _console(sys.stdout)
+
+
+def errors() -> Console:
+    """The console on stderr."""
+    return _console(sys.stderr)
+
+
+def _console(stream: TextIO) -> Console:
+    piped = not stream.isatty() and "COLUMNS" not in os.environ
+    return Console(file=stream, markup=False, emoji=False, highlight=False, width=_PIPED if piped else None)
+
+
+def is_live(stream: TextIO) -> bool:
+    """Whether a display may be redrawn in place there."""
+    return stream.isatty() and os.environ.get("TERM", "").lower() not in {"dumb", "unknown"}
+
+
+def say(console: Console, text: str, *, label: str = "") -> None:
+    """A sentence, after a label such as `warning`. In a terminal it is wrapped beside the label, elsewhere one line."""
+    style = _STYLES.get(label, "")
+    body = Text(figures.sentence(text))
+    if not console.file.isatty():
+        console.print(Text.assemble(f"{label}: " if label else "", body), soft_wrap=True)
+        return
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_row(*([Text(f"{label}:", style=style)] if label else []), body)
+    console.print(grid)
+
+
+def write_json(document: Mapping[str, Any]) -> None:
+    """One JSON document on stdout, in UTF-8 whatever the locale. What is no valid Unicode is written as JSON escapes."""
+    text = json.dumps(plain(document), ensure_ascii=False, indent=2, allow_nan=False)
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
+    sys.stdout.write(text + "\n")
+
+
+def plain(value: Any) -> Any:  # noqa: ANN401 - anything that is to be JSON
+    """A value as JSON has it: records as objects, tuples as lists, NaN and infinities as null."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, dict) or hasattr(value, "items"):
+        return {str(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(inner) for inner in value]
+    if value is None or isinstance(value, str | bool):
+        return value
+    if isinstance(value, numbers.Integral):  # NumPy's too
+        return int(value)
+    if isinstance(value, numbers.Real):
+        return float(value) if math.isfinite(value) else None
+    return str(value)

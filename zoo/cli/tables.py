@@ -1,0 +1,78 @@
+"""Tables that suit the width they get: the first of several layouts that fits, none cut off."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from zoo import figures
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from rich.console import Console, JustifyMethod, RenderableType
+
+_UNLIMITED = 10_000
+
+
+def table(*, gap: int = 2) -> Table:
+    """An empty table: a line under the header, none elsewhere; `gap` columns between two cells."""
+    return Table(
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, gap, 0, 0),
+        collapse_padding=True,
+        header_style="bold",
+    )
+
+
+def column(to: Table, header: str, *, justify: JustifyMethod = "left", wrap: bool = False) -> None:
+    """Adds a column whose cells stay in one line, or are wrapped between words and, if need be, inside them."""
+    to.add_column(Text(header), justify=justify, no_wrap=not wrap, overflow="fold", vertical="top")
+
+
+def first_fitting(console: Console, layouts: Iterable[Callable[[], Table]]) -> Table:
+    """The first layout whose natural width the console has; else the last, which must be able to wrap."""
+    drawn = None
+    for layout in layouts:
+        drawn = layout()
+        if natural_width(console, drawn) <= console.width:
+            return drawn
+    if drawn is None:
+        message = "there is no layout"
+        raise ValueError(message)
+    return drawn
+
+
+def natural_width(console: Console, renderable: RenderableType) -> int:
+    """Columns that something takes if nothing is wrapped."""
+    return Measurement.get(console, console.options.update(max_width=_UNLIMITED), renderable).maximum
+
+
+def name_of(text: str, *, style: str = "") -> Text:
+    """Foreign text for a cell, shown to the letter."""
+    return Text(figures.literal(text), style=style)
+
+
+def broken(text: str, width: int) -> str:
+    """A spec or title in lines of at most `width` characters where it can be: broken behind `·`, `,`, `:` and `/`.
+
+    A part that is longer than that stays whole.
+    """
+    lines, line, part = [], "", ""
+    for char in text:
+        part += char
+        if char in " ,:/":
+            if line and len((line + part).rstrip()) > width:
+                lines.append(line.rstrip())
+                line = "  "
+            line, part = line + part, ""
+    if line.strip() and len(line + part) > width:
+        lines.append(line.rstrip())
+        line = "  "
+    return "\n".join([*lines, line + part])

@@ -1,0 +1,272 @@
+"""The main job: a grid of runs on one data set, and the board that says which is best."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zoo import statistics
+from zoo.board import Board, build_board
+from zoo.errors import RunNotFoundError, UsageError
+from zoo.events import GridStarted, Note, ignore
+from zoo.plugins import load_catalog
+from zoo.progress import for_python
+from zoo.recipe import (
+    complete_augmentation,
+    complete_backbone,
+    complete_head,
+    complete_policy,
+    row_digest,
+    validate_recipe,
+)
+from zoo.store import Store
+from zoo.values import Recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zoo.dataset import Dataset
+    from zoo.events import Observer
+    from zoo.experiment import Bench
+    from zoo.registry import Catalog
+    from zoo.runs import Run
+    from zoo.values import Metric, RunRecord, Scores, Spec
+
+@dataclass(frozen=True)
+class Settings:
+    """The plain settings that all rows of a call share; see `Recipe`."""
+
+    epochs: int
+    batch_size: int
+    learning_rate: float | None
+    label_smoothing: float
+    patience: int | None
+    metric: Metric
+
+
+POLICIES = ("freeze-all", "bn-affine", "bn-trainable", "unfreeze-top-k:k=2")
+"""Compared when none are named."""
+
+
+def fit(
+    data: object = None,
+    *,
+    backbone: str,
+    head: str = "gap",
+    policy: str = "bn-trainable",
+    augment: str = "none",
+    epochs: int = 10,
+    batch_size: int = 32,
+    learning_rate: float | None = None,
+    label_smoothing: float = 0.0,
+    patience: int | None = 5,
+    metric: Metric = "accuracy",
+    seed: int = 0,
+    split: tuple[float, float, float] = (0.7, 0.15, 0.15),
+    split_seed: int = 0,
+    source: str | None = None,
+    store: str | Path = "zoo-runs",
+    observe: Observer | None = None,
+    catalog: Catalog | None = None,
+) -> Run:
+    """Trains one combination and keeps it.
+
+    An equal run that is finished already is not repeated: its record is returned.
+
+    Args:
+        data: Folder with one sub-folder per class, a folder with `train` and `val`, or `demo` (the default).
+        backbone: Name with options, for example `efficientnet-lite0` or `efficientnetb0:weights=none,size=160`.
+        head: Name with options.
+        policy: Name with options, for example `unfreeze-top-k:k=2,bn=adapting`.
+        augment: Name with options of the augmentation of training pictures.
+        epochs: Epochs over all phases, at least 1.
+        batch_size: Pictures per training step, at least 2.
+        learning_rate: Highest rate of the policy's phases; the policy's own if not given.
+        label_smoothing: Share of the target spread over all classes, in [0, 1).
+        patience: Epochs without improvement after which a phase ends; None never ends one early.
+        metric: What the best epoch is chosen by, on the validation part.
+        seed: Of initialisation, order, dropout and augmentation.
+        split: Shares of training, validation and test pictures.
+        split_seed: Draws the split.
+        source: Name with options of the source to use, where several could read the data.
+        store: Folder that keeps runs.
+        observe: Told about everything; plain lines on a terminal or in a notebook if not given.
+        catalog: Items to choose from; everything installed if not given.
+
+    Returns:
+        The run: scores, receipt, model, predictions.
+
+    Raises:
+        ZooError: What went wrong and what to do; see `zoo.errors`.
+    """
+    from zoo.experiment import run
+    from zoo.runs import Run as Handle
+
+    items = catalog or load_catalog()
+    watch = observe or for_python()
+    specs = _specs(items, [backbone], [head], [policy], [augment])
+    settings = Settings(epochs, batch_size, learning_rate, label_smoothing, patience, metric)
+    with Store(store) as opened:
+        dataset = _dataset(data, items, opened, source=source, split=split, split_seed=split_seed, observe=watch)
+        recipe = _recipe(dataset, specs[0], seed, settings)
+        record = run(recipe, _bench(items, dataset, opened, watch), reraise=True)
+        return Handle(record, opened.folder(record.id))
+
+
+def compare(
+    data: object = None,
+    *,
+    backbones: Sequence[str],
+    heads: Sequence[str] = ("gap",),
+    policies: Sequence[str] = POLICIES,
+    augmentations: Sequence[str] = ("none",),
+    seeds: int = 1,
+    epochs: int = 10,
+    batch_size: int = 32,
+    learning_rate: float | None = None,
+    label_smoothing: float = 0.0,
+    patience: int | None = 5,
+    metric: Metric = "accuracy",
+    split: tuple[float, float, float] = (0.7, 0.15, 0.15),
+    split_seed: int = 0,
+    source: str | None = None,
+    store: str | Path = "zoo-runs",
+    observe: Observer | None = None,
+    catalog: Catalog | None = None,
+) -> Board:
+    """Trains every backbone with every head, policy and augmentation and ranks the rows on the validation part.
+
+    Finished runs are taken from the store. A run that fails costs itself only. The test part is decoded after the
+    ranking, and scored for the recommended row alone.
+
+    Args:
+        data: As in `fit`.
+        backbones: Names with options, at least one.
+        heads: Names with options.
+        policies: Names with options.
+        augmentations: Names with options.
+        seeds: Runs of each row, with the seeds 0, 1, 2, …; the mean is ranked.
+        epochs: As in `fit`, and so are the rest.
+        batch_size: Pictures per training step.
+        learning_rate: Highest rate of the phases; each policy's own if not given.
+        label_smoothing: In [0, 1).
+        patience: In epochs, or None.
+        metric: What rows are ranked by and epochs are chosen by.
+        split: Shares of training, validation and test pictures.
+        split_seed: Draws the split, the same for all rows and seeds.
+        source: Source to use.
+        store: Folder that keeps runs.
+        observe: Told about everything.
+        catalog: Items to choose from.
+
+    Raises:
+        ZooError: If the grid cannot start: unknown names, unusable data, a store that cannot be written.
+    """
+    from zoo.experiment import run
+
+    if seeds < 1:
+        raise UsageError(f"seeds must be at least 1, not {seeds}.", hint="Give --seeds 1 or more.")
+    items = catalog or load_catalog()
+    watch = observe or for_python()
+    specs = _specs(items, backbones, heads, policies, augmentations)
+    settings = Settings(epochs, batch_size, learning_rate, label_smoothing, patience, metric)
+    with Store(store) as opened:
+        dataset = _dataset(data, items, opened, source=source, split=split, split_seed=split_seed, observe=watch)
+        recipes = [_recipe(dataset, row, seed, settings) for row in specs for seed in range(seeds)]
+        bench = _bench(items, dataset, opened, watch)
+        opened.save_board_context(dataset.report.digest, dataset.split.digest, _context(data, dataset))
+        watch(GridStarted(len(recipes), 0))
+        records = [run(recipe, bench, index=i, total=len(recipes)) for i, recipe in enumerate(recipes, start=1)]
+        board = _board(opened, records, _context_of(opened, dataset.split.digest), metric)
+        return _with_test(board, bench, records)
+
+
+def leaderboard(store: str | Path = "zoo-runs", *, metric: Metric = "accuracy") -> Board:
+    """The board of everything in a store, for the data and split that were used last. Needs no Keras.
+
+    Raises:
+        RunNotFoundError: If there is no store, or nothing in it.
+    """
+    if not (Path(store) / "zoo.sqlite").is_file():
+        raise RunNotFoundError(f"There is no store in {str(store)!r}.", hint="`zoo compare` makes one; --store names it.")
+    with Store(store) as opened:
+        contexts = opened.board_contexts()
+        if not contexts:
+            raise RunNotFoundError(f"The store {str(store)!r} has no rows yet.", hint="Run `zoo compare` first.")
+        return _board(opened, opened.runs(), contexts[-1], metric)
+
+
+def _specs(
+    catalog: Catalog,
+    backbones: Sequence[str],
+    heads: Sequence[str],
+    policies: Sequence[str],
+    augmentations: Sequence[str],
+) -> list[tuple[Spec, Spec, Spec, Spec]]:
+    """All combinations, each once, those that share frozen work side by side."""
+    named = {"backbone": backbones, "head": heads, "policy": policies, "augmentation": augmentations}
+    for kind, names in named.items():
+        if isinstance(names, str) or not names:
+            raise UsageError(f"No {kind} is named: {names!r}.", hint=f"Give at least one; `zoo list {kind}s` shows them.")
+    columns = (
+        [complete_backbone(catalog, name) for name in backbones],
+        [complete_policy(catalog, name) for name in policies],
+        [complete_head(catalog, name) for name in heads],
+        [complete_augmentation(catalog, name) for name in augmentations],
+    )
+    rows = ((backbone, head, policy, extra) for backbone, policy, head, extra in product(*columns))
+    return list(dict.fromkeys(rows))
+
+
+def _dataset(
+    data: object,
+    catalog: Catalog,
+    store: Store,
+    *,
+    source: str | None,
+    split: tuple[float, float, float],
+    split_seed: int,
+    observe: Observer,
+) -> Dataset:
+    from zoo.dataset import prepare
+
+    return prepare(
+        "demo" if data is None else data,
+        catalog,
+        source=source,
+        fractions=split,
+        split_seed=split_seed,
+        observe=observe,
+        fingerprints=store.fingerprints(),
+        directory=store.directory,
+    )
+
+
+def _bench(catalog: Catalog, dataset: Dataset, store: Store, observe: Observer) -> Bench:
+    from zoo.experiment import Bench
+    from zoo.prefix import FeatureCache
+
+    return Bench(catalog, dataset, store, FeatureCache(observe=observe), observe)
+
+
+def _recipe(dataset: Dataset, row: tuple[Spec, Spec, Spec, Spec], seed: int, settings: Settings) -> Recipe:
+    backbone, head, policy, augmentation = row
+    recipe = Recipe(
+        backbone=backbone,
+        head=head,
+        policy=policy,
+        augmentation=augmentation,
+        data=dataset.report.digest,
+        split=dataset.split.digest,
+        classes=dataset.classes,
+        seed=seed,
+        **dataclasses.asdict(settings),
+    )
+    validate_recipe(recipe)
+    return recipe

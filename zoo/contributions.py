@@ -1,0 +1,98 @@
+"""What one loaded plugin contributes: its level, its hooks, its records. Raises whatever the plugin raises."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import sys
+from typing import TYPE_CHECKING
+
+import pluggy
+
+from zoo import hookspecs
+from zoo.contracts import API_LEVEL
+from zoo.errors import ContractError, UnknownHookError
+from zoo.registry import HOOKS
+from zoo.validation import accepted
+
+if TYPE_CHECKING:
+    from zoo.contracts import Item
+
+
+def declared_level(plugin: object, *, module: str, origin: str) -> int:
+    """The `ZOO_API_LEVEL` of a plugin object or else of its module; 1 if neither has one.
+
+    Raises:
+        ContractError: It is no whole number.
+    """
+    for holder in (plugin, sys.modules.get(module)):
+        level = getattr(holder, "ZOO_API_LEVEL", None)
+        if level is not None:
+            if type(level) is not int:
+                message = f"{origin}: ZOO_API_LEVEL must be a whole number, not {level!r}."
+                raise ContractError(message, hint="Tell the author of the plugin.")
+            return level
+    return 1
+
+
+def check_level(level: int, *, origin: str) -> None:
+    """Refuse a plugin that was written for another level of the contracts.
+
+    Raises:
+        ContractError: The level is not the present one.
+    """
+    if level != API_LEVEL:
+        message = (
+            f"{origin} was written for level {level} of the plugin contracts; this keras-zoo has level {API_LEVEL}."
+        )
+        raise ContractError(message, hint=f"Update {'keras-zoo' if level > API_LEVEL else 'the plugin'}.")
+
+
+def contributions(plugin: object, *, name: str, origin: str) -> tuple[Item, ...]:
+    """Call all hooks of a plugin, in a manager of its own so that no other plugin is touched.
+
+    Args:
+        plugin: A module or object with functions marked by `zoo.hookspecs.hookimpl`.
+        name: Unique name for pluggy.
+        origin: The plugin in words, for messages.
+
+    Raises:
+        UnknownHookError: It implements a hook that does not exist.
+        ContractError: It implements none, a hook takes arguments, or what one returns breaks the contracts.
+    """
+    manager = pluggy.PluginManager("zoo")
+    manager.add_hookspecs(hookspecs)
+    try:
+        manager.register(plugin, name=name)
+    except pluggy.PluginValidationError as error:
+        raise ContractError(f"{origin}: {error}", hint="Hooks take no arguments.") from error
+    callers = sorted(manager.get_hookcallers(plugin) or (), key=lambda caller: caller.name)
+    implementations = [(caller.name, one) for caller in callers for one in caller.get_hookimpls()]
+    _check_known({hook for hook, one in implementations if not one.optionalhook}, origin=origin)
+    _check_marked({hook for hook, _ in implementations}, plugin=plugin, origin=origin)
+    items: list[Item] = []
+    for hook, implementation in implementations:
+        if hook not in HOOKS:
+            continue  # declared optional: a hook of another version
+        if implementation.wrapper or implementation.hookwrapper:
+            message = (
+                f"{origin}: {hook} is a hook wrapper, but each plugin is called alone and there is nothing to wrap."
+            )
+            raise ContractError(message, hint="Return a list of records.")
+        items.extend(accepted(implementation.function(), hook=hook, origin=origin))
+    return tuple(items)
+
+
+def _check_known(implemented: set[str], *, origin: str) -> None:
+    for name in sorted(implemented - set(HOOKS)):
+        near = difflib.get_close_matches(name, HOOKS, n=1, cutoff=0.5)
+        hint = f"{f'Did you mean {near[0]}? ' if near else ''}The hooks are {', '.join(HOOKS)}."
+        raise UnknownHookError(f"{origin} implements {name!r}, which is no hook.", hint=hint)
+
+
+def _check_marked(implemented: set[str], *, plugin: object, origin: str) -> None:
+    bare = [hook for hook in HOOKS if hook not in implemented and callable(inspect.getattr_static(plugin, hook, None))]
+    if bare or not implemented:
+        what = f"defines {bare[0]} without the mark of a hook" if bare else "implements no hook"
+        hint = f"Put @zoo.hookspecs.hookimpl on the function. The hooks are {', '.join(HOOKS)}."
+        raise ContractError(f"{origin} {what}.", hint=hint)

@@ -1,0 +1,172 @@
+"""A data set made ready for a grid: checked, split, and decoded one side at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zoo import statistics
+from zoo.errors import SourceError, UsageError
+from zoo.events import DataReady, Note, ignore
+from zoo.health import scan
+from zoo.pixels import load_pixels, thumbnails
+from zoo.specs import parse_spec
+from zoo.splitting import split as divide
+from zoo.values import Side
+
+if TYPE_CHECKING:
+    from zoo.contracts import Source
+    from zoo.events import Observer
+    from zoo.health import FingerprintCache
+    from zoo.registry import Catalog
+    from zoo.values import HealthReport, ImageTable, Part, Split
+
+THUMBNAIL = 16
+"""Side of the pictures of the nearest-neighbour baseline."""
+
+
+@dataclass
+class Dataset:
+    """Pictures that can be used, on their sides of the split.
+
+    Training and validation pictures are decoded once for each size and kept. Test pictures are decoded only when
+    `test_side` is called, which `comparison` does after a row is chosen.
+
+    Attributes:
+        report: What the scan found.
+        split: Who is on which side.
+        observe: Told about progress.
+    """
+
+    report: HealthReport
+    split: Split
+    observe: Observer = ignore
+    directory: Path | None = None
+    _sides: dict[tuple[str, int], Side] = field(default_factory=dict, repr=False)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in label order."""
+        return self.report.table.classes
+
+    def indices(self, part: Part) -> tuple[int, ...]:
+        """Rows of the table that are on a side."""
+        chosen: tuple[int, ...] = getattr(self.split, part)
+        return chosen
+
+    def ids(self, part: Part) -> tuple[str, ...]:
+        """Ids of the pictures of a side, in order."""
+        return tuple(self.report.table.pictures[i].id for i in self.indices(part))
+
+    def labels(self, part: Part) -> np.ndarray[Any, Any]:
+        """int64 labels of a side, in order."""
+        return np.array([self.report.table.pictures[i].label for i in self.indices(part)], dtype=np.int64)
+
+    def side(self, part: Part, size: int) -> Side:
+        """The training or validation pictures at a size, decoded on first use.
+
+        Raises:
+            UsageError: If the test part is asked for.
+        """
+        if part == "test":
+            raise UsageError("The test part is not for training.", hint="Use test_side() after a row is chosen.")
+        key = (part, size)
+        if key not in self._sides:
+            self._sides[key] = self._decode(part, size)
+        return self._sides[key]
+
+    def test_side(self, size: int) -> Side:
+        """The test pictures at a size; decoded now and not kept."""
+        return self._decode("test", size)
+
+    def _decode(self, part: Part, size: int) -> Side:
+        pixels = load_pixels(
+            self.report.table, self.indices(part), size=size, observe=self.observe, directory=self.directory
+        )
+        return Side(pixels=pixels, labels=self.labels(part), key=f"{self.split.digest}:{part}:{size}")
+
+    def baselines(self) -> dict[str, np.ndarray[Any, Any]]:
+        """Predicted validation labels of the baselines `majority` and `nearest neighbour` (16 × 16 thumbnails)."""
+        train = self.labels("train")
+        small = [thumbnails(self.side(part, THUMBNAIL).pixels) for part in ("train", "validation")]
+        most = statistics.majority_label(train, len(self.classes))
+        return {
+            "majority": np.full(len(self.split.validation), most, dtype=np.int64),
+            "nearest neighbour": statistics.nearest_neighbour(small[0], train, small[1]),
+        }
+
+
+def find_source(data: object, catalog: Catalog, *, source: str | None = None) -> tuple[Source, object, dict[str, Any]]:
+    """The source that makes sense of a location, the location, and the source's options.
+
+    Args:
+        data: A path, or `demo` or `demo:images=600` (any source's name with options).
+        catalog: Where sources are looked up.
+        source: Name with options of the source to use, instead of the only one that accepts the location.
+
+    Raises:
+        SourceError: If no source accepts the location, or several do.
+    """
+    if source is None and isinstance(data, str) and not Path(data).exists():
+        name = data.partition(":")[0]
+        if name in catalog.names("source"):
+            source, data = data, name
+    if source is not None:
+        record = catalog.source(source.partition(":")[0])
+        spec = parse_spec(source, kind="source", options=record.options)
+        return record, data, spec.values()
+    able = [catalog.source(name) for name in catalog.names("source") if catalog.source(name).accepts(data)]
+    if len(able) == 1:
+        return able[0], data, {option.name: option.default for option in able[0].options}
+    if able:
+        names = ", ".join(record.name for record in able)
+        raise SourceError(f"Several sources accept {str(data)!r}: {names}.", hint="Choose one with --source.")
+    if isinstance(data, str | Path) and not Path(data).exists():
+        raise SourceError(
+            f"There is no folder {str(data)!r}.",
+            hint=f"Give a folder with one sub-folder per class, or one of: {', '.join(catalog.names('source'))}.",
+        )
+    raise SourceError(
+        f"No source knows what to do with {str(data)!r}.",
+        hint="A folder must have one sub-folder for each class. `zoo list sources` shows what else is understood.",
+    )
+
+
+def prepare(
+    data: object,
+    catalog: Catalog,
+    *,
+    source: str | None = None,
+    fractions: tuple[float, float, float] = (0.7, 0.15, 0.15),
+    split_seed: int = 0,
+    observe: Observer = ignore,
+    fingerprints: FingerprintCache | None = None,
+    directory: Path | None = None,
+) -> Dataset:
+    """Loads, checks and splits a data set, and tells what was found.
+
+    Args:
+        data: See `find_source`.
+        catalog: Where sources are looked up.
+        source: See `find_source`.
+        fractions: Of training, validation and test pictures; ignored for sides that the data come with.
+        split_seed: Draws the split; the same for all rows and seeds of a grid.
+        observe: Told about progress and notes.
+        fingerprints: Remembers fingerprints of files between calls.
+        directory: For pixels that are too many for memory.
+
+    Raises:
+        SourceError: If the pictures cannot be used.
+        SplitError: If they cannot be divided as asked.
+    """
+    record, location, options = find_source(data, catalog, source=source)
+    table: ImageTable = record.load(location, **options)
+    report = scan(table, observe=observe, cache=fingerprints)
+    sides = divide(report, fractions=fractions, seed=split_seed)
+    for text in (*report.notes, *sides.notes):
+        observe(Note(text, level="warning"))
+    observe(DataReady(report, sides))
+    return Dataset(report=report, split=sides, observe=observe, directory=directory)

@@ -1,0 +1,237 @@
+"""From a file to pixels: the one way that scanning, training, evaluation and prediction share.
+
+Rules of `decode`, fixed so that a picture is the same array wherever it is used:
+
+- It is turned upright after its EXIF orientation; a broken EXIF block counts as none.
+- Of animated and multi-page files it is the first frame.
+- Transparent parts are laid on white.
+- 16-bit grey is scaled to 8 bits (65535 becomes 255), never cut off at 255.
+- 32-bit float grey: values within 0–1 are scaled by 255, within 0–255 taken as they are, else stretched from least to
+  greatest. 32-bit integer grey: within 0–65535 as 16-bit grey, else stretched.
+- CMYK, CIE LAB, YCbCr and palettes become RGB; embedded colour profiles are not applied.
+- Damaged, truncated and oversized files are refused. Nothing is guessed, and no Pillow setting is touched.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import warnings
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from zoo.errors import SourceError
+from zoo.events import Progress, ignore
+from zoo.unreadable import FAILURES, reason
+from zoo.values import Skipped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from types import TracebackType
+
+    from zoo.events import Observer
+    from zoo.values import Picture, UInt8Array
+
+T = TypeVar("T")
+
+MAX_PIXELS = 178_956_970
+"""Largest picture that is decoded, width × height: 512 MiB as RGB, and where Pillow's own default refuses too."""
+
+FORMATS = (
+    *("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "AVIF", "HEIF", "PPM", "JPEG2000"),
+    *("QOI", "DDS", "PSD", "SGI", "PCX", "ICO", "ICNS", "TGA"),
+)
+"""Formats that are tried, in this order. Left out: those that run other programs (EPS), documents and films.
+
+HEIF is read only where a plugin for Pillow is registered. TGA has no signature, so it is asked last.
+"""
+
+_WHITE_16_BIT = 65535.0
+_CHANNELS = 3
+
+
+class _Silence:
+    """Keeps Pillow's warnings in while a picture is decoded, from any number of threads.
+
+    `warnings.catch_warnings` alone is not safe with threads: the last to leave may restore the filters of another.
+    So only the first to enter sets the filter and only the last to leave takes it away. It hides what modules of
+    Pillow warn of, nothing else.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._depth = 0
+        self._caught = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._depth:
+                self._caught = warnings.catch_warnings()
+                self._caught.__enter__()
+                warnings.filterwarnings("ignore", module=r"PIL\.")
+            self._depth += 1
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._lock:
+            self._depth -= 1
+            if not self._depth:
+                self._caught.__exit__(kind, error, trace)
+
+
+_PILLOW_SILENCE = _Silence()
+
+
+def decode(path: str | os.PathLike[str]) -> UInt8Array:
+    """Decode one file by the rules of this module. Safe to call from several threads.
+
+    Returns:
+        uint8 array of shape (height, width, 3), RGB, 0–255.
+
+    Raises:
+        SourceError: The file cannot be read or decoded; the message names it and says why, in one line.
+    """
+    try:
+        return _decode(path)
+    except FAILURES as error:
+        raise SourceError(f"{os.fspath(path)} cannot be used: {reason(path, error)}.") from error
+
+
+def attempt(picture: Picture) -> UInt8Array | Skipped:
+    """The pixels of a picture, uint8 (height, width, 3), or why it has none. Files and arrays alike."""
+    if picture.pixels is not None:
+        pixels = np.asarray(picture.pixels)
+        if pixels.dtype == np.uint8 and pixels.shape[2:] == (_CHANNELS,) and pixels.size:
+            return pixels
+        return Skipped(picture.id, f"its array is {pixels.dtype} {pixels.shape}, not uint8 (height, width, 3)")
+    if picture.path is None:
+        return Skipped(picture.id, "it has neither a path nor pixels")
+    try:
+        return _decode(picture.path)
+    except FAILURES as error:
+        return Skipped(picture.id, reason(picture.path, error))
+
+
+def decode_all(
+    pictures: Sequence[Picture],
+    use: Callable[[int, UInt8Array | Skipped], T],
+    *,
+    task: str,
+    observe: Observer = ignore,
+    workers: int | None = None,
+) -> list[T]:
+    """Decode many pictures in threads (Pillow works outside the interpreter lock) and keep what `use` makes of each.
+
+    Args:
+        pictures: What to decode.
+        use: Called on the worker's thread with a position in `pictures` and the outcome of `attempt`.
+        task: Name of the work in progress events.
+        observe: Gets about a hundred progress events, on the calling thread.
+        workers: Number of threads; as many as there are processors by default, at most 16.
+
+    Returns:
+        The results of `use`, in the order of `pictures`. An error in `use` ends the work.
+    """
+    total = len(pictures)
+    step = max(1, total // 100)
+    results: list[T] = []
+
+    def work(index: int) -> T:
+        return use(index, attempt(pictures[index]))
+
+    with _PILLOW_SILENCE:
+        for result in _in_order(work, total, workers=workers or min(16, processors())):
+            results.append(result)
+            if len(results) % step == 0 or len(results) == total:
+                observe(Progress(task, len(results), total))
+    return results
+
+
+def _in_order(work: Callable[[int], T], total: int, *, workers: int) -> Iterator[T]:
+    """Results for 0 … total − 1 in order; only a few wait at a time, so that a million pictures cost no memory."""
+    executor = ThreadPoolExecutor(workers, thread_name_prefix="zoo-decode")
+    pending: deque[Callable[[], T]] = deque()
+    try:
+        for index in range(total):
+            pending.append(executor.submit(work, index).result)
+            if len(pending) >= 8 * workers:
+                yield pending.popleft()()
+        while pending:
+            yield pending.popleft()()
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+def processors() -> int:
+    """Number of processors that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def resize(array: UInt8Array, size: int) -> UInt8Array:
+    """The whole picture stretched to a square: bilinear, antialiased by Pillow's triangle filter over the full support.
+
+    Stretched and not cropped, because what a class is told by may lie at the edge.
+
+    Args:
+        array: uint8 (height, width, 3).
+        size: Side of the result in pixels, at least 1.
+
+    Returns:
+        uint8 (size, size, 3). The array itself where it has that size already.
+    """
+    if array.shape[:2] == (size, size):
+        return array
+    return np.asarray(Image.fromarray(array).resize((size, size), Image.Resampling.BILINEAR))
+
+
+def rgb(image: Image.Image) -> UInt8Array:
+    """A Pillow image as uint8 (height, width, 3), by the rules of this module, orientation left as it is."""
+    if image.mode.startswith("I") or image.mode == "F":
+        return _deep_grey(image)
+    if image.has_transparency_data:
+        if image.mode in {"La", "RGBa"}:  # premultiplied; only converts to its plain counterpart
+            image = image.convert("LA" if image.mode == "La" else "RGBA")
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return np.asarray(image.convert("RGB"))
+
+
+def _decode(path: str | os.PathLike[str]) -> UInt8Array:
+    Image.init()
+    formats = [name for name in FORMATS if name in Image.OPEN]
+    with _PILLOW_SILENCE, Image.open(path, formats=formats) as image:
+        if image.width * image.height > MAX_PIXELS:
+            raise Image.DecompressionBombError(f"{image.width}×{image.height} pixels, the limit is {MAX_PIXELS:,}")
+        image.load()
+        return rgb(_upright(image))
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except MemoryError:
+        raise
+    except FAILURES:  # the pixels are sound, only the EXIF block is not
+        return image
+
+
+def _deep_grey(image: Image.Image) -> UInt8Array:
+    values = np.asarray(image)
+    if not np.isfinite(values).all():
+        raise ValueError("it holds values that are not finite numbers")
+    low, high = float(values.min()), float(values.max())
+    for white in (1.0, 255.0) if image.mode == "F" else (_WHITE_16_BIT,):
+        if low >= 0 and high <= white:
+            low, high = 0.0, white
+            break
+    shade = np.rint((values.astype(np.float64) - low) * (255 / ((high - low) or 1))).astype(np.uint8)
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int):
+        shade[values == transparent] = 255
+    return np.repeat(shade[:, :, None], _CHANNELS, axis=2)

@@ -1,0 +1,133 @@
+"""The environment record: everything outside a recipe that is known to change the bits of a result.
+
+Read from metadata, variables and files; neither Keras nor a backend is imported.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from importlib import metadata
+from pathlib import Path
+
+_PACKAGES = ("keras-zoo", "keras", "keras-cv", "numpy", "Pillow")
+_BACKEND_PACKAGES = {
+    "tensorflow": ("tensorflow", "tensorflow-cpu", "tensorflow-intel", "tensorflow-metal", "tf-nightly"),
+    "jax": ("jax", "jaxlib", "jax-cuda12-plugin", "jax-cuda13-plugin"),
+    "torch": ("torch",),
+    "openvino": ("openvino",),
+}
+_VARIABLES = (
+    "CUBLAS_WORKSPACE_CONFIG",
+    "CUDA_VISIBLE_DEVICES",
+    "DNNL_MAX_CPU_ISA",
+    "JAX_DEFAULT_MATMUL_PRECISION",
+    "JAX_ENABLE_X64",
+    "JAX_PLATFORMS",
+    "KERAS_MAX_EPOCHS",
+    "KERAS_MAX_STEPS_PER_EPOCH",
+    "KERAS_NNX_ENABLED",
+    "MKL_CBWR",
+    "MKL_NUM_THREADS",
+    "NVIDIA_TF32_OVERRIDE",
+    "OMP_NUM_THREADS",
+    "ONEDNN_MAX_CPU_ISA",
+    "OPENBLAS_NUM_THREADS",
+    "TF_CUDNN_DETERMINISTIC",
+    "TF_DETERMINISTIC_OPS",
+    "TF_ENABLE_ONEDNN_OPTS",
+    "TF_NUM_INTEROP_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_XLA_FLAGS",
+    "XLA_FLAGS",
+)
+_CPU_KEYS = ("vendor_id", "model name", "cpu family", "model", "stepping", "CPU implementer", "CPU part")
+_INSTRUCTIONS = ("avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "asimd", "sve", "bf16")
+
+
+def environment(backend: str | None = None) -> dict[str, object]:
+    """Record what can change the numbers of a run besides its recipe, as JSON values.
+
+    Args:
+        backend: Name of Keras' backend. None reads `KERAS_BACKEND`, then Keras' configuration file. Where Keras is
+            imported already, give `keras.config.backend()`: the variable has no effect any more.
+
+    Returns:
+        `backend`, `float` and `epsilon` of Keras; `packages`, their versions; `python`; `system`; `machine`; `cpu`
+        and its `instructions`; `gpus`; `cores` that this process may use; `variables`, those of a fixed list that
+        are set.
+    """
+    config = _keras_config()
+    name = backend or os.environ.get("KERAS_BACKEND") or str(config.get("backend", "tensorflow"))
+    packages = (*_PACKAGES, *_BACKEND_PACKAGES.get(name, (name,)))
+    cpu = _cpu_facts()
+    return {
+        "backend": name,
+        "float": config.get("floatx", "float32"),
+        "epsilon": config.get("epsilon", 1e-7),
+        "packages": {package: version for package in packages if (version := _version(package))},
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "cpu": " ".join(cpu[key] for key in _CPU_KEYS if key in cpu) or platform.processor(),
+        "instructions": sorted(set(_INSTRUCTIONS) & set((cpu.get("flags") or cpu.get("Features") or "").split())),
+        "gpus": _gpus(),
+        "cores": _cores(),
+        "variables": {variable: os.environ[variable] for variable in _VARIABLES if variable in os.environ},
+    }
+
+
+def _keras_config() -> dict[str, object]:
+    """Keras' configuration, found and, where it is damaged, ignored as Keras itself does."""
+    try:
+        config = json.loads((_keras_home() / "keras.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return config if isinstance(config, dict) else {}
+
+
+def _keras_home() -> Path:
+    fallback = Path("/tmp/.keras")  # noqa: S108 — Keras looks there if it cannot write to the home folder
+    try:
+        if "KERAS_HOME" in os.environ:
+            return Path(os.environ["KERAS_HOME"]).expanduser()
+        home = Path.home()
+    except RuntimeError:  # no home folder can be found
+        return fallback
+    return home / ".keras" if os.access(home, os.W_OK) else fallback
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def _cpu_facts() -> dict[str, str]:
+    """The first processor in /proc/cpuinfo; nothing where there is no such file."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return {}
+    pairs = (line.partition(":") for line in text.split("\n\n")[0].splitlines())
+    return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def _gpus() -> list[str]:
+    """Models of NVIDIA's GPUs as their driver for Linux tells them."""
+    models = []
+    for path in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")):
+        try:
+            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            continue  # gone or not ours to read
+        models += [line.partition(":")[2].strip() for line in lines if line.startswith("Model")]
+    return models
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

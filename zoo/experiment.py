@@ -1,0 +1,189 @@
+"""One run from recipe to record: build, train, prove, evaluate, keep."""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import time
+import traceback
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zoo import statistics
+from zoo.artefact import save_model, write_card
+from zoo.backend import clean_state, require_keras
+from zoo.building import build, carriers, size_of, weights_fingerprint
+from zoo.cards import card_of
+from zoo.environment import environment
+from zoo.errors import DivergedError, TrainingError, WeightsError, ZooError
+from zoo.events import Note, RunEnded, RunStarted, ignore
+from zoo.proof import early_notes, inference_accuracy, prove, verdict
+from zoo.recipe import recipe_digest
+
+if TYPE_CHECKING:
+    from zoo.dataset import Dataset
+    from zoo.events import Observer
+    from zoo.prefix import FeatureCache
+    from zoo.registry import Catalog
+    from zoo.store import Store
+    from zoo.values import Recipe, RunRecord, Status
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What the runs of one call share.
+
+    Attributes:
+        catalog: All items.
+        dataset: The pictures.
+        store: Where runs are kept.
+        cache: Features of frozen blocks.
+        observe: Told about everything.
+    """
+
+    catalog: Catalog
+    dataset: Dataset
+    store: Store
+    cache: FeatureCache
+    observe: Observer = ignore
+
+
+def run(recipe: Recipe, bench: Bench, *, index: int = 1, total: int = 1, reraise: bool = False) -> RunRecord:
+    """Runs a recipe, or takes the record of an equal run that is finished.
+
+    Whatever happens inside is kept in the store with its reason; only `KeyboardInterrupt` passes.
+
+    Args:
+        recipe: What to run.
+        bench: What runs share.
+        index: 1-based position in the grid, for events.
+        total: Number of runs in the grid.
+        reraise: Raise the error of a failed run after it is stored.
+    """
+    surroundings = _surroundings(recipe, bench.catalog)
+    digest = recipe_digest(recipe, surroundings)
+    known = bench.store.find(digest)
+    if known is not None:
+        bench.observe(RunEnded(known, index, total, reused=True))
+        return known
+    bench.observe(RunStarted(recipe, index, total))
+    run_id = bench.store.begin(recipe=recipe, digest=digest, environment=surroundings)
+    record = bench.store.get(run_id)
+    began = time.perf_counter()
+    problem: ZooError | None = None
+    try:
+        with clean_state(recipe.seed):
+            record = _execute(record, bench)
+    except KeyboardInterrupt:
+        bench.store.finish(dataclasses.replace(record, status="interrupted", reason="stopped by the person"))
+        raise
+    except Exception as error:  # noqa: BLE001 - a row that fails costs itself only, whatever a plugin raises
+        problem = _explained(error, bench.catalog)
+        bench.store.save_traceback(run_id, traceback.format_exc())
+        status: Status = "diverged" if isinstance(problem, DivergedError) else "failed"
+        record = dataclasses.replace(record, status=status, reason=str(problem).replace("\n", " "))
+    record = dataclasses.replace(record, seconds=time.perf_counter() - began)
+    if problem is None:
+        write_card(card_of(record, bench.catalog.backbone(recipe.backbone.name)), bench.store.folder(run_id))
+    bench.store.finish(record)
+    gc.collect()
+    bench.observe(RunEnded(record, index, total))
+    if problem is not None and reraise:
+        raise problem
+    return record
+
+
+def _surroundings(recipe: Recipe, catalog: Catalog) -> dict[str, Any]:
+    """What changes the numbers besides the recipe. Weights that cannot be had fail the row later, in `build`."""
+    backend = require_keras().backend.backend()
+    try:
+        weights = weights_fingerprint(catalog.backbone(recipe.backbone.name), recipe.backbone)
+    except ZooError:
+        weights = "missing"
+    return {**environment(backend), "weights": weights}
+
+
+def _explained(error: Exception, catalog: Catalog) -> ZooError:
+    """The error as one of ours, with the ways out that only the whole catalog knows."""
+    if isinstance(error, WeightsError):
+        able = carriers(catalog)
+        more = f"These installed backbones carry their weights: {', '.join(able)}." if able else ""
+        return WeightsError(error.message, hint=" ".join(filter(None, (error.hint, more))))
+    if isinstance(error, ZooError):
+        return error
+    if isinstance(error, MemoryError) or "ResourceExhausted" in type(error).__name__:
+        return TrainingError(f"Out of memory: {error}.", hint="Use a smaller batch size or picture size.")
+    line = (str(error).strip().splitlines() or [""])[0]
+    wrapped = TrainingError(f"{type(error).__name__}: {line}", hint="The traceback is in the run's folder.")
+    wrapped.__cause__ = error
+    return wrapped
+
+
+def _execute(record: RunRecord, bench: Bench) -> RunRecord:
+    """Builds, trains, proves, evaluates and saves; returns the filled record."""
+    from zoo.evaluation import predict
+    from zoo.training import train
+
+    recipe, dataset = record.recipe, bench.dataset
+    built = build(recipe, bench.catalog)
+    assembly = built.assembly
+    size = size_of(recipe.backbone)
+    sides = (dataset.side("train", size), dataset.side("validation", size))
+    notes = early_notes(recipe, built, len(sides[0].labels))
+    for text in notes:
+        bench.observe(Note(text, level="warning"))
+    before = [np.array(weight.variable) for weight in assembly.weights]
+    observe = _recording(bench, record.id)
+    trained = train(
+        assembly,
+        built.phases,
+        recipe,
+        sides=sides,
+        augment=built.augment,
+        cache=bench.cache,
+        judge=statistics.score,
+        observe=observe,
+    )
+    receipt = prove(built, trained, before)
+    model = assembly.deliverable()
+    predictions = predict(model, sides[1].pixels)
+    scores = statistics.score(predictions.probabilities, sides[1].labels)
+    inference = inference_accuracy(built, model, sides[0])
+    status, reason, late = verdict(built, trained, scores, inference, sides)
+    folder = bench.store.folder(record.id)
+    save_model(model, folder)
+    bench.store.save_predictions(
+        record.id,
+        "validation",
+        ids=dataset.ids("validation"),
+        labels=sides[1].labels,
+        probabilities=predictions.probabilities,
+    )
+    return dataclasses.replace(
+        record,
+        status=status,
+        reason=reason,
+        notes=(*notes, *trained.notes, *late),
+        validation=scores,
+        train_accuracy=trained.history[-1].accuracy,
+        inference_accuracy=inference,
+        receipt=receipt,
+        history=trained.history,
+        best_epoch=trained.best_epoch,
+        trainable_weights=trained.trainable_weights,
+        total_weights=sum(weight.size for weight in assembly.weights),
+        milliseconds_per_image=predictions.milliseconds_per_image,
+    )
+
+
+def _recording(bench: Bench, run_id: str) -> Observer:
+    from zoo.events import EpochEnded
+
+    def observe(event: Any) -> None:  # noqa: ANN401 - any event
+        if isinstance(event, EpochEnded):
+            bench.store.add_epoch(run_id, event.record)
+        bench.observe(event)
+
+    return observe

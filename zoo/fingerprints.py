@@ -1,0 +1,110 @@
+"""What a scan keeps of a picture: a fingerprint of its pixels, its size, whether it shows anything at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import PIL
+
+from zoo import decoding
+from zoo.events import ignore
+from zoo.values import Skipped
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zoo.events import Observer
+    from zoo.values import Picture, UInt8Array
+
+_RULES = "1"  # raise it when the rules of `decoding` change, so that no fingerprint of the old rules is used
+
+
+class FingerprintCache(Protocol):
+    """Remembers what scans found, so that files which have not changed need not be decoded again. Text to text."""
+
+    def get(self, key: str, /) -> str | None:
+        """What was put for a key, or None."""
+
+    def put(self, key: str, value: str, /) -> None:
+        """Remember a value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the scan keeps of a picture that decodes.
+
+    Attributes:
+        fingerprint: Hex SHA-256 over height, width and the decoded RGB bytes.
+        width: In pixels, upright.
+        height: In pixels, upright.
+        constant: Whether all pixels have one colour.
+    """
+
+    fingerprint: str
+    width: int
+    height: int
+    constant: bool
+
+
+def examine(
+    pictures: Sequence[Picture],
+    *,
+    observe: Observer = ignore,
+    workers: int | None = None,
+    cache: FingerprintCache | None = None,
+) -> list[Facts | Skipped]:
+    """Decode each picture once, or recall what was found last time, and keep its facts or why it has none.
+
+    A recalled file is one whose path, size and time of change (and Pillow's version) are the same. Failures are not
+    remembered: a broken file is looked at again.
+    """
+    keys = [_key(picture) if cache is not None else None for picture in pictures]
+    recalled = [_recall(cache, key) for key in keys]
+    missing = [index for index, facts in enumerate(recalled) if facts is None]
+    found = decoding.decode_all(
+        [pictures[index] for index in missing],
+        lambda _, outcome: outcome if isinstance(outcome, Skipped) else facts_of(outcome),
+        task="checking pictures",
+        observe=observe,
+        workers=workers,
+    )
+    fresh = dict(zip(missing, found, strict=True))
+    for index, outcome in fresh.items():
+        key = keys[index]
+        if cache is not None and key is not None and isinstance(outcome, Facts):
+            cache.put(key, json.dumps([outcome.fingerprint, outcome.width, outcome.height, outcome.constant]))
+    return [fresh[index] if facts is None else facts for index, facts in enumerate(recalled)]
+
+
+def facts_of(pixels: UInt8Array) -> Facts:
+    """The facts of a decoded picture, uint8 (height, width, 3)."""
+    height, width = pixels.shape[:2]
+    digest = hashlib.sha256(f"{height}x{width}:".encode())
+    digest.update(np.ascontiguousarray(pixels).data)
+    first = pixels[0, 0]
+    constant = bool((pixels[::8, ::8] == first).all() and (pixels == first).all())  # the sparse look settles most
+    return Facts(digest.hexdigest(), width, height, constant)
+
+
+def _key(picture: Picture) -> str | None:
+    if picture.path is None or picture.pixels is not None:
+        return None
+    path = Path(picture.path)
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return json.dumps([_RULES, PIL.__version__, str(path.absolute()), status.st_size, status.st_mtime_ns])
+
+
+def _recall(cache: FingerprintCache | None, key: str | None) -> Facts | None:
+    text = cache.get(key) if cache is not None and key is not None else None
+    try:
+        return None if text is None else Facts(*json.loads(text))
+    except (ValueError, TypeError):  # not written by us: look at the file instead
+        return None

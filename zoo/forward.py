@@ -1,0 +1,44 @@
+"""One way to run a model in inference mode, for features, validation and prediction alike."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from zoo.contracts import KerasModel
+
+BATCH = 32
+"""Pictures in a forward pass. Always this many: the shape of a batch changes the last bits of its results."""
+
+
+def batches(count: int) -> Iterator[slice]:
+    """Consecutive slices of at most `BATCH` over `count` rows."""
+    for start in range(0, count, BATCH):
+        yield slice(start, min(start + BATCH, count))
+
+
+def forward_batch(model: KerasModel, tensors: Sequence[Any]) -> list[np.ndarray[Any, Any]]:
+    """Runs a model on at most `BATCH` rows; a short batch is filled up and cut again.
+
+    Args:
+        model: Functional model with as many inputs as there are tensors.
+        tensors: Arrays with equal first side n, 1 ≤ n ≤ `BATCH`.
+
+    Returns:
+        The model's outputs as float32 arrays with first side n.
+    """
+    count = len(tensors[0])
+    full = [np.concatenate([t, np.repeat(t[-1:], BATCH - count, axis=0)]) if count < BATCH else t for t in tensors]
+    outputs = model.predict_on_batch(full if len(full) > 1 else full[0])
+    many = outputs if isinstance(outputs, list | tuple) else [outputs]
+    return [np.asarray(output)[:count] for output in many]
+
+
+def forward(model: KerasModel, tensors: Sequence[Any]) -> list[np.ndarray[Any, Any]]:
+    """Runs a model on any number of rows in batches of one shape; see `forward_batch`."""
+    parts = [forward_batch(model, [tensor[rows] for tensor in tensors]) for rows in batches(len(tensors[0]))]
+    return [np.concatenate(column) for column in zip(*parts, strict=True)]

@@ -1,0 +1,74 @@
+"""Moving statistics follow slowly: how slowly, and what it looks like when they have not arrived.
+
+Keras updates a moving statistic as `moving ← m · moving + (1 - m) · batch`. After n steps a share mⁿ of the start is
+left; with n = 3 / (1 - m) that is e⁻³, about 5 %. With the momentum 0.99 of EfficientNet that takes 300 steps, with
+the 0.999 of MobileNetV2 3,000, with the 0.9 of EfficientNetV2 30 (Ioffe & Szegedy 2015, section 3.1, for the use of
+moving statistics in inference).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from zoo.values import Scores
+
+SETTLED = 3.0
+"""Time constants after which a moving statistic counts as arrived."""
+
+GAP = 0.15
+"""Training-mode minus inference-mode accuracy on the same pictures from which on a note is made."""
+
+
+def steps_needed(momentum: float) -> int:
+    """Training steps after which a moving statistic with this momentum (in [0, 1)) has followed to about 95 %."""
+    return math.ceil(round(SETTLED / (1.0 - momentum), 6)) if momentum < 1.0 else 2**31
+
+
+def lag_warning(momenta: Mapping[str, float], *, steps: int) -> str:
+    """A sentence when too few steps are planned for some BatchNorm layer's moving statistics, else an empty text.
+
+    Args:
+        momenta: Momentum of each layer whose statistics adapt, by layer name.
+        steps: Training steps over all phases in which they adapt.
+    """
+    slow = {name: momentum for name, momentum in momenta.items() if steps < steps_needed(momentum)}
+    if not slow:
+        return ""
+    slowest = max(slow.values())
+    return (
+        f"Too few steps for the moving statistics of BatchNorm: {steps} steps are planned, and with momentum "
+        f"{slowest:g} ({len(slow)} of {len(momenta)} layers) about {steps_needed(slowest)} are needed. Validation may "
+        f"stay low although training accuracy rises. Train longer, use smaller batches, or take bn-affine, which uses "
+        f"the stored statistics."
+    )
+
+
+def not_learning(
+    *, training_accuracy: float, validation: Scores, majority: float, momenta: Mapping[str, float], steps: int
+) -> str:
+    """The cause when a model learned in training mode and not in inference mode, else an empty text.
+
+    That is: best validation accuracy not above the majority class by more than two standard errors, while
+    training-mode accuracy is at least 0.2 above it.
+
+    Args:
+        training_accuracy: Highest training-mode accuracy of an epoch, in [0, 1].
+        validation: Scores of the kept epoch, in inference mode.
+        majority: Share of the most frequent class in the validation part, in [0, 1].
+        momenta: As in `lag_warning`; empty when no statistics adapt, and then this is not the cause.
+        steps: Training steps taken in which they adapted.
+    """
+    error = math.sqrt(max(majority * (1 - majority), 1e-9) / validation.n)
+    learned = training_accuracy >= majority + 0.2
+    if not momenta or not learned or validation.accuracy > majority + 2 * error:
+        return ""
+    slowest = max(momenta.values())
+    return (
+        f"training accuracy {training_accuracy:.2f} (batch statistics) but validation {validation.accuracy:.2f} "
+        f"(moving statistics), majority class {majority:.2f}: with momentum {slowest:g} the moving statistics need about "
+        f"{steps_needed(slowest)} steps and had {steps}. Train longer, or take bn-affine."
+    )

@@ -1,0 +1,218 @@
+"""Pixels of many pictures as one array, and of one for prediction: decoded and resized by the same functions."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from zoo import decoding
+from zoo.errors import SourceError
+from zoo.events import Note, ignore
+from zoo.values import Skipped
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import IO
+
+    from zoo.events import Observer
+    from zoo.values import FloatArray, ImageTable, UInt8Array
+
+THUMBNAIL = 16
+"""Side of a thumbnail in pixels."""
+
+_GIB = 2**30
+_COLOUR, _GREY = 3, 2  # dimensions of a picture's array
+_FEW = 4  # most channels that a picture can have
+
+
+def load_pixels(
+    table: ImageTable,
+    indices: Sequence[int],
+    *,
+    size: int,
+    limit_bytes: int | None = None,
+    observe: Observer = ignore,
+    workers: int | None = None,
+    directory: Path | None = None,
+) -> UInt8Array:
+    """Decode pictures and stretch them to squares. Each is `prepare` of the same picture, bit for bit.
+
+    The size is known before anything is allocated. Above `limit_bytes` the array lies in a nameless temporary file,
+    which the operating system removes with the array, however the process ends.
+
+    Args:
+        table: Where the pictures are.
+        indices: Which of them, in the order wanted.
+        size: Side in pixels, at least 1.
+        limit_bytes: Most that is held in memory; by default a quarter of the memory there is, at most 4 GiB.
+        observe: Gets progress of `reading pictures`, and a note if a file is used.
+        workers: Number of threads; as many as processors by default.
+        directory: Folder for the temporary file; the system's own if not given, which on some systems is memory.
+
+    Returns:
+        uint8 array of shape (len(indices), size, size, 3), RGB, 0–255. A memory map where it is above the limit.
+
+    Raises:
+        SourceError: A file vanished or broke since it was scanned, or there is no room on the disk.
+    """
+    _check_size(size)
+    pictures = [table.pictures[index] for index in indices]
+    shape = (len(pictures), size, size, _COLOUR)
+    limit = default_limit() if limit_bytes is None else limit_bytes
+    pixels = _allocate(shape, limit=limit, directory=directory, observe=observe)
+
+    def keep(row: int, outcome: UInt8Array | Skipped) -> None:
+        if isinstance(outcome, Skipped):
+            raise SourceError(
+                f"{outcome.id} of {table.location} can no longer be read: {outcome.reason}.",
+                hint="It was whole when the pictures were checked. Put it back, or check the data again.",
+            )
+        pixels[row] = decoding.resize(outcome, size)
+
+    decoding.decode_all(pictures, keep, task="reading pictures", observe=observe, workers=workers)
+    return pixels
+
+
+def prepare(item: object, *, size: int) -> UInt8Array:
+    """One picture as training saw its kind: decoded and resized by the very functions of `load_pixels`.
+
+    Args:
+        item: Path of a file, a Pillow image, or an array of 0–255 values: (height, width), or (height, width,
+            channels) with 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha) channels, of any number type.
+            Floats are rounded. Alpha is laid on white, as in files.
+        size: Side in pixels, at least 1.
+
+    Returns:
+        uint8 array of shape (size, size, 3), RGB, 0–255.
+
+    Raises:
+        SourceError: It cannot be decoded, has another shape or other values, or was divided by 255 already.
+    """
+    _check_size(size)
+    if isinstance(item, str | os.PathLike):
+        return decoding.resize(decoding.decode(item), size)
+    return decoding.resize(decoding.rgb(item if isinstance(item, Image.Image) else _image(item)), size)
+
+
+def thumbnails(pixels: UInt8Array) -> FloatArray:
+    """Area averages of 16 × 16 fields of equal size, rounded to whole values, whatever the pictures' side.
+
+    Args:
+        pixels: uint8 (n, size, size, 3).
+
+    Returns:
+        float32 array of shape (n, 768), 0–255: rows, columns, channels.
+    """
+    side = (THUMBNAIL, THUMBNAIL)
+    result = np.empty((len(pixels), *side, _COLOUR), np.float32)
+    for row, picture in enumerate(pixels):
+        result[row] = np.asarray(Image.fromarray(picture).resize(side, Image.Resampling.BOX))
+    return result.reshape(len(pixels), -1)
+
+
+def default_limit() -> int:
+    """Bytes of pixels that may be held in memory: a quarter of what this process can have, at most 4 GiB."""
+    return min(4 * _GIB, _memory() // 4)
+
+
+def _memory() -> int:
+    """Physical memory in bytes, or the limit of the container where that is lower. 4 GiB where it cannot be told."""
+    try:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # Windows has no sysconf
+        memory = 4 * _GIB
+    try:
+        return min(memory, int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")))
+    except (OSError, ValueError):  # no container, or one with the limit `max`
+        return memory
+
+
+def _allocate(shape: tuple[int, int, int, int], *, limit: int, directory: Path | None, observe: Observer) -> UInt8Array:
+    count, size = shape[:2]
+    needed = count * size * size * _COLOUR
+    if needed <= limit:
+        return np.empty(shape, np.uint8)
+    folder = Path(directory or tempfile.gettempdir())
+    observe(
+        Note(
+            f"{count:,} pictures of {size} × {size} pixels take {_amount(needed)}, more than the {_amount(limit)} "
+            f"that may be held in memory: they are kept in a temporary file in {folder}."
+        )
+    )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder, prefix="zoo-pixels-") as file:
+            _reserve(file, needed, folder=folder)
+            return np.memmap(file, np.uint8, mode="w+", shape=shape)
+    except OSError as error:
+        raise SourceError(
+            f"{_amount(needed)} for pixels cannot be written to {folder}: {error.strerror or error}.",
+            hint="Free some space, give another folder, or use a smaller picture size.",
+        ) from error
+
+
+def _reserve(file: IO[bytes], needed: int, *, folder: Path) -> None:
+    """Take the space now: a full disk would otherwise kill the process when a page of the map is written."""
+    if shutil.disk_usage(folder).free < needed:
+        raise OSError(f"only {_amount(shutil.disk_usage(folder).free)} are free there")
+    allocate = getattr(os, "posix_fallocate", None)
+    if not allocate:
+        return
+    try:
+        allocate(file.fileno(), 0, needed)
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:  # others: a file system that cannot reserve
+            raise
+
+
+def _amount(size: int) -> str:
+    return f"{size / _GIB:.1f} GiB" if size >= _GIB else f"{size / 2**20:.1f} MiB"
+
+
+def _check_size(size: int) -> None:
+    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+        raise SourceError(f"Pictures cannot be {size!r} pixels wide.", hint="Give a whole number of at least 1.")
+
+
+def _image(item: object) -> Image.Image:
+    values = _values(item)
+    if values.ndim == _COLOUR and values.shape[2] == 1:
+        values = values[:, :, 0]
+    channels = 1 if values.ndim == _GREY else values.shape[2] if values.ndim == _COLOUR else 0
+    if not values.size or not 1 <= channels <= _FEW:
+        raise SourceError(
+            f"An array of shape {values.shape} is not one picture.",
+            hint="Give (height, width), or (height, width, channels) with 1 to 4 channels; one picture at a time.",
+        )
+    low, high = values.min(), values.max()
+    if not (low >= 0 and high <= 255):  # noqa: PLR2004 - the range of 8 bits; written so that NaN fails too
+        raise SourceError(
+            f"The array holds values from {low:g} to {high:g}; a picture has 0 to 255.",
+            hint="Give the raw picture: no mean subtracted, not standardised, 8 bits for each channel.",
+        )
+    if values.dtype.kind == "f" and 0 < high <= 1:
+        raise SourceError(
+            f"The array holds fractions up to {high:g}: it looks already divided by 255.",
+            hint="Give values from 0 to 255; the model scales them itself.",
+        )
+    return Image.fromarray(np.rint(values).astype(np.uint8))
+
+
+def _values(item: object) -> np.ndarray[Any, Any]:
+    try:
+        values = np.asarray(item)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise SourceError(f"A {type(item).__name__} is not a picture: {error}") from error
+    if values.dtype.kind not in "uif":
+        raise SourceError(
+            f"A {type(item).__name__} of {values.dtype} values is not a picture.",
+            hint="Give the path of a file, or an array of numbers from 0 to 255.",
+        )
+    return values

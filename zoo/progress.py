@@ -1,0 +1,143 @@
+"""Progress as plain lines: for Python in a terminal or notebook, and for the command line where it is no terminal."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, TextIO
+
+from zoo import figures
+from zoo.events import DataReady, EpochEnded, GridStarted, Note, Progress, RunEnded, RunStarted, ignore
+from zoo.tally import Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from zoo.events import Event, Observer
+    from zoo.values import RunRecord
+
+_CLASSES = 12
+"""Most classes that are named with their numbers of pictures."""
+
+_PAUSE = 1.0
+"""Seconds between two lines about epochs of one run: short ones would flood a log."""
+
+_LONG = 10.0
+"""Seconds between two lines about one task."""
+
+
+class PlainLines:
+    """An observer that writes one line for each thing worth knowing, without colours or cursor movements.
+
+    Args:
+        stream: Where to write. Characters that its encoding lacks are written as escapes.
+        clock: Seconds on any scale.
+    """
+
+    def __init__(self, stream: TextIO, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream = stream
+        self._clock = clock
+        self._tally = Tally(clock=clock)
+        self._spoke = clock()
+        self._task = ""
+
+    def __call__(self, event: Event) -> None:
+        """Writes what there is to say about an event."""
+        self._tally.see(event)
+        for line in self._lines(event):
+            self._write(line)
+
+    def _lines(self, event: Event) -> Iterator[str]:
+        match event:
+            case Note():
+                if self._tally.is_news(event):
+                    yield f"{'warning' if event.level == 'warning' else 'note'}: {figures.sentence(event.text)}"
+            case Progress():
+                yield from self._task_lines(event)
+            case DataReady():
+                yield from data_lines(event)
+            case GridStarted():
+                yield f"grid: {figures.counted(event.total, 'run')}"
+            case RunStarted():
+                yield f"[{event.index}/{event.total}] {figures.sentence(event.recipe.title)}, seed {event.recipe.seed}"
+            case EpochEnded():
+                yield from self._epoch_lines(event)
+            case RunEnded():
+                yield f"[{event.index}/{event.total}] {self._ending(event)}"
+            case _:
+                pass
+
+    def _task_lines(self, event: Progress) -> Iterator[str]:
+        if event.task != self._task:
+            self._task, self._spoke = event.task, self._clock()
+        if event.done >= event.total or self._clock() - self._spoke >= _LONG:
+            self._spoke = self._clock()
+            yield f"{figures.sentence(event.task)}: {event.done:,} of {event.total:,}"
+        if event.done >= event.total:
+            self._task = ""
+
+    def _epoch_lines(self, event: EpochEnded) -> Iterator[str]:
+        record = event.record
+        if record.epoch > 1 and self._clock() - self._spoke < _PAUSE:
+            return
+        self._spoke = self._clock()
+        yield (
+            f"  epoch {record.epoch}/{event.epochs}: loss {record.loss:.3f}, validation accuracy "
+            f"{figures.share(record.val_accuracy)} ({figures.duration(record.seconds)})"
+        )
+
+    def _ending(self, event: RunEnded) -> str:
+        record = event.record
+        if event.reused:
+            return f"from the store: {figures.sentence(record.recipe.title)}, seed {record.recipe.seed}, {_said(record)}"
+        left = self._tally.remaining
+        more = f"; about {figures.duration(left)} left" if left and event.index < event.total else ""
+        return f"{_said(record)}, {figures.duration(record.seconds)}{more}"
+
+    def _write(self, line: str) -> None:
+        encoding = getattr(self._stream, "encoding", None) or "utf-8"
+        self._stream.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+        self._stream.flush()
+
+
+def for_python() -> Observer:
+    """The observer that a call from Python gets: lines in a notebook or where stderr is a terminal, else silence."""
+    if "ipykernel" in sys.modules and sys.stdout is not None:
+        return PlainLines(sys.stdout)  # a notebook shows stderr on red ground, as if something were wrong
+    if sys.stderr is not None and sys.stderr.isatty():
+        return PlainLines(sys.stderr)
+    return ignore
+
+
+def data_lines(event: DataReady) -> tuple[str, ...]:
+    """What was found in the data and how it is divided, in two or three lines."""
+    table, split = event.report.table, event.split
+    numbers = [0] * len(table.classes)
+    for picture in table.pictures:
+        numbers[picture.label] += 1
+    named = [f"{figures.literal(name)} {number:,}" for name, number in zip(table.classes, numbers, strict=True)]
+    if len(named) > _CLASSES:
+        named = [*named[:_CLASSES], f"{len(named) - _CLASSES} more"]
+    size = f"{figures.counted(len(table), 'picture')} in {figures.counted(len(table.classes), 'class', 'classes')}"
+    origin = "as the data come" if split.fixed else f"split seed {split.seed}"
+    sides = ", ".join(f"{len(getattr(split, part)):,} {part}" for part in ("train", "validation", "test"))
+    lines = [f"data: {size}: {', '.join(named)}", f"split: {sides} ({origin})"]
+    skipped, dropped = len(event.report.skipped), len(split.dropped)
+    absent = [figures.counted(skipped, "file") + " that cannot be used"] if skipped else []
+    absent += [figures.counted(dropped, "copy", "copies") + " of test or validation pictures"] if dropped else []
+    if absent:
+        lines.append(f"left out: {', '.join(absent)}")
+    return tuple(lines)
+
+
+def _said(record: RunRecord) -> str:
+    """How a run ended, in a few words."""
+    scores = record.validation
+    parts = [] if record.status == "finished" else [record.status]
+    if scores is not None:
+        name = "balanced accuracy" if record.recipe.metric == "balanced_accuracy" else "accuracy"
+        value = figures.share(getattr(scores, record.recipe.metric))
+        parts.append(f"validation {name} {value} (epoch {record.best_epoch} of {len(record.history)})")
+    if record.reason:
+        parts.append(figures.sentence(record.reason))
+    return ": ".join(parts) or record.status

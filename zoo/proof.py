@@ -1,0 +1,115 @@
+"""What can be proven or has to be said about a run: before it, the receipt after it, and its status."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zoo.errors import ReceiptError
+from zoo.lag import GAP, lag_warning, not_learning
+from zoo.receipt import Trace, write_receipt
+
+if TYPE_CHECKING:
+    from zoo.assembly import Assembly
+    from zoo.building import Built
+    from zoo.training import Trained
+    from zoo.values import Receipt, Recipe, Scores, Side, Status
+
+PROBE = 256
+"""Most training pictures on which training-mode and inference-mode accuracy are compared."""
+
+
+def early_notes(recipe: Recipe, built: Built, count: int) -> tuple[str, ...]:
+    """What can be said before training: statistics that will lag, random weights that stay, nothing to open."""
+    assembly, notes = built.assembly, []
+    per_epoch = max(1, count // min(recipe.batch_size, count))
+    momenta: dict[str, float] = {}
+    steps = 0
+    for phase in built.phases:
+        found = assembly.momenta(phase)
+        momenta |= found
+        steps += phase.epochs * per_epoch if found else 0
+    notes.append(lag_warning(momenta, steps=steps))
+    free = {
+        id(weight)
+        for phase in built.phases
+        for weight in assembly.weights
+        if weight.block < len(assembly.blocks) and assembly.is_open(weight, phase)
+    }
+    body = [weight for weight in assembly.weights if weight.block < len(assembly.blocks) and weight.trainable]
+    shut = sum(weight.size for weight in body if id(weight) not in free)
+    if recipe.backbone.values()["weights"] == "none" and shut:
+        share = shut / sum(weight.size for weight in body)
+        notes.append(f"The backbone starts from random weights, and {recipe.policy} leaves {share:.0%} of them random.")
+    if not free and any(phase.open_blocks for phase in built.phases):
+        notes.append(f"{recipe.policy} opens nothing in {recipe.backbone.name}: it has no such weights there.")
+    return tuple(text for text in notes if text)
+
+
+def prove(built: Built, trained: Trained, before: list[np.ndarray[Any, Any]]) -> Receipt:
+    """Writes the receipt; a FAIL is an error."""
+    assembly, phases = built.assembly, built.phases
+    names = [*(block.name for block in assembly.blocks), "head"]
+    traces = [
+        Trace(
+            path=weight.path,
+            block=names[weight.block],
+            role=weight.role,
+            declared=any(assembly.is_open(weight, phase) for phase in phases),
+            adapts=any(assembly.may_adapt(weight, phase) for phase in phases),
+            given=position in trained.given,
+            before=value,
+            after=np.array(weight.variable),
+        )
+        for position, (weight, value) in enumerate(zip(assembly.weights, before, strict=True))
+    ]
+    opens = "+".join(sorted({phase.open_weights for phase in phases if phase.open_blocks})) or "nothing"
+    receipt = write_receipt(traces, blocks=names, opens=opens, unbuilt=assembly.unbuilt)
+    if receipt.verdict == "FAIL":
+        row = next(row for row in receipt.rows if row.verdict == "FAIL")
+        raise ReceiptError(
+            f"The receipt fails in block {row.block!r}: {row.reason}.",
+            hint="The numbers of this run are not its policy's. Report it to the authors of policy and backbone.",
+        )
+    return receipt
+
+
+def _adapts(assembly: Assembly, built: Built) -> dict[str, float]:
+    return {name: value for phase in built.phases for name, value in assembly.momenta(phase).items()}
+
+
+def inference_accuracy(built: Built, model: Any, learner: Side) -> float | None:  # noqa: ANN401 - a keras.Model
+    """Accuracy on training pictures in inference mode, where statistics adapted; else None."""
+    from zoo.evaluation import predict
+
+    if not _adapts(built.assembly, built):
+        return None
+    rows = np.linspace(0, len(learner.labels) - 1, min(PROBE, len(learner.labels))).astype(np.int64)
+    predicted = predict(model, learner.pixels[rows]).probabilities.argmax(axis=1)
+    return float((predicted == learner.labels[rows]).mean())
+
+
+def verdict(
+    built: Built, trained: Trained, scores: Scores, inference: float | None, sides: tuple[Side, Side]
+) -> tuple[Status, str, tuple[str, ...]]:
+    """Status, its reason, and notes on a gap between training and inference mode."""
+    majority = float(np.bincount(sides[1].labels).max()) / len(sides[1].labels)
+    kept = trained.history[trained.best_epoch - 1]
+    momenta = _adapts(built.assembly, built)
+    reason = not_learning(
+        training_accuracy=max(record.accuracy for record in trained.history),
+        validation=scores,
+        majority=majority,
+        momenta=momenta,
+        steps=trained.adapting_steps,
+    )
+    if reason:
+        return "not learning in inference mode", reason, ()
+    if inference is not None and kept.accuracy - inference >= GAP:
+        text = (
+            f"In epoch {kept.epoch} training accuracy was {kept.accuracy:.2f} with batch statistics, but training "
+            f"pictures get {inference:.2f} in inference mode: the moving statistics still lag."
+        )
+        return "finished", "", (text,)
+    return "finished", "", ()

@@ -1,0 +1,198 @@
+"""A finished run as a person holds it: scores, receipt, model, predictions."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zoo.backend import require_keras
+from zoo.errors import DataError, RunFormatError, RunNotFoundError, SourceError
+from zoo.pixels import list_pictures, prepare
+from zoo.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from zoo.contracts import KerasModel
+    from zoo.values import EpochRecord, Receipt, Recipe, RunRecord, Scores, Status
+
+CHUNK = 256
+"""Pictures decoded at a time for prediction, so that memory stays bounded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a model says of one picture.
+
+    Attributes:
+        item: The path as given, or `array 0`, `array 1`, …
+        label: Name of the most probable class, or None where the picture cannot be read.
+        probability: Of that class, in [0, 1].
+        probabilities: Of every class, by name.
+        error: Why the picture cannot be read, or an empty text.
+    """
+
+    item: str
+    label: str | None
+    probability: float
+    probabilities: dict[str, float]
+    error: str = ""
+
+
+class Run:
+    """A finished run. Light until `model` or `predict` is used.
+
+    Args:
+        record: What the store knows.
+        folder: Where `model.keras` and `card.json` are.
+    """
+
+    def __init__(self, record: RunRecord, folder: Path) -> None:
+        self.record = record
+        self.folder = folder
+
+    def __repr__(self) -> str:
+        accuracy = f"{self.scores.accuracy:.3f}" if self.scores else "none"
+        return f"<Run {self.id}: {self.recipe.title}, {self.status}, validation accuracy {accuracy}>"
+
+    @property
+    def id(self) -> str:
+        """Name in the store."""
+        return self.record.id
+
+    @property
+    def recipe(self) -> Recipe:
+        """What was run."""
+        return self.record.recipe
+
+    @property
+    def status(self) -> Status:
+        """How it ended."""
+        return self.record.status
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in label order."""
+        return self.record.recipe.classes
+
+    @property
+    def scores(self) -> Scores | None:
+        """Validation scores of the delivered model."""
+        return self.record.validation
+
+    @property
+    def receipt(self) -> Receipt | None:
+        """Proof of what moved."""
+        return self.record.receipt
+
+    @property
+    def history(self) -> tuple[EpochRecord, ...]:
+        """One record for each epoch, over all phases."""
+        return self.record.history
+
+    @functools.cached_property
+    def model(self) -> KerasModel:
+        """The delivered `keras.Model`: raw RGB 0–255 (batch, size, size, 3) in, probabilities (batch, classes) out."""
+        from zoo.artefact import load_model
+
+        require_keras()
+        return load_model(self.folder)
+
+    @property
+    def size(self) -> int:
+        """Side of the pictures the model takes, in pixels."""
+        return int(self.recipe.backbone.values()["size"])
+
+    def predict(self, items: object) -> tuple[Prediction, ...]:
+        """Predicts the class of pictures, read exactly as training pictures are.
+
+        Args:
+            items: A path, a folder (all pictures in it), an array (height, width, 3), a batch of such arrays, or a
+                sequence of paths and arrays. Arrays are RGB 0–255, uint8 or float.
+
+        Returns:
+            One prediction for each picture, in order. One that cannot be read has an `error` and no label.
+        """
+        found: list[Prediction] = []
+        named = _named(items)
+        for start in range(0, len(named), CHUNK):
+            found.extend(self._predict(named[start : start + CHUNK]))
+        return tuple(found)
+
+    def _predict(self, named: Sequence[tuple[str, object]]) -> list[Prediction]:
+        from zoo.evaluation import predict
+
+        errors: dict[int, str] = {}
+        pixels = []
+        for position, (_, item) in enumerate(named):
+            try:
+                pixels.append(prepare(item, size=self.size))
+            except DataError as error:
+                errors[position] = error.message
+        rows = iter(predict(self.model, np.stack(pixels)).probabilities if pixels else ())
+        return [
+            Prediction(name, None, 0.0, {}, errors[position])
+            if position in errors
+            else self._named_row(name, next(rows))
+            for position, (name, _) in enumerate(named)
+        ]
+
+    def _named_row(self, name: str, row: Any) -> Prediction:  # noqa: ANN401 - a row of an array
+        best = int(np.argmax(row))
+        return Prediction(
+            name, self.classes[best], float(row[best]), dict(zip(self.classes, map(float, row), strict=True))
+        )
+
+
+def _named(items: object) -> list[tuple[str, object]]:
+    """Every picture with a name for it."""
+    if isinstance(items, str | Path):
+        path = Path(items)
+        if path.is_dir():
+            inside = list_pictures(path)
+            if not inside:
+                raise SourceError(f"There are no pictures in {str(path)!r}.", hint="Give a folder with pictures.")
+            return [(str(item), item) for item in inside]
+        return [(str(items), path)]
+    if isinstance(items, np.ndarray) and items.ndim <= 3:  # noqa: PLR2004 - one picture: height, width, channels
+        return [("array 0", items)]
+    if not hasattr(items, "__iter__"):
+        raise SourceError(f"A {type(items).__name__} is no picture.", hint="Give paths, folders or arrays RGB 0-255.")
+    pairs: list[tuple[str, object]] = []
+    parts: Iterable[object] = items
+    for position, item in enumerate(parts):
+        pairs.extend(_named(item) if isinstance(item, str | Path) else [(f"array {position}", item)])
+    return pairs
+
+
+def load(run: str | Path, *, store: str | Path = "zoo-runs") -> Run:
+    """A finished run by its id (or the beginning of one), or by its folder.
+
+    Args:
+        run: Id, unique beginning of an id, or path of a run's folder.
+        store: Folder of the store, where `run` is an id.
+
+    Raises:
+        RunNotFoundError: If there is no such run or store.
+        RunFormatError: If the run has no model.
+    """
+    path = Path(run)
+    if path.is_dir() and (path / "card.json").is_file():
+        home, name = path.resolve().parent.parent, path.resolve().name
+    else:
+        home, name = Path(store), str(run)
+    if not (home / "zoo.sqlite").is_file():
+        raise RunNotFoundError(f"There is no store in {str(home)!r}.", hint="Give the store's folder with --store.")
+    with Store(home) as opened:
+        record = opened.get(name)
+        folder = opened.folder(record.id)
+    if not (folder / "model.keras").is_file():
+        raise RunFormatError(
+            f"Run {record.id!r} has no model: it ended as {record.status!r} ({record.reason or 'no reason given'}).",
+            hint="Run the recipe again.",
+        )
+    return Run(record, folder)

@@ -1,0 +1,107 @@
+"""A tiny backbone and checks for authors of plugins. Works without pytest: a check that fails raises ContractError."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from zoo.contracts import Backbone, Block
+from zoo.errors import ContractError, WeightsError
+
+if TYPE_CHECKING:
+    from zoo.contracts import KerasModel, WeightsChoice
+
+
+def tiny_backbone(*, name: str = "tiny", momentum: float = 0.99) -> Backbone:
+    """A backbone of about 1,000 weights with everything that freezing can get wrong.
+
+    It has BatchNorm in every block, dropout, stochastic depth on a residual branch, a constant `Normalization`, a
+    convolution with a bias, and between its last two blocks a cut that carries two tensors. Pictures of 16 px and more.
+
+    Args:
+        name: Its name.
+        momentum: Of the moving statistics of its BatchNorm layers.
+    """
+
+    def build(*, size: int, weights: WeightsChoice) -> KerasModel:
+        if weights is not None:
+            raise WeightsError(f"The tiny backbone has no weights, but {weights!r} were asked for.", hint="Use none.")
+        return _tiny(size, momentum)
+
+    return Backbone(
+        name=name,
+        title="tiny network for tests",
+        family="tiny",
+        image_size=16,
+        min_size=8,
+        blocks=(
+            Block(name="stem", layers=("scale*", "stem_*")),
+            Block(name="unit1", layers=("unit1_*",)),
+            Block(name="unit2", layers=("unit2_*",)),
+            Block(name="top", layers=("top_*",)),
+        ),
+        pixels="x / 127.5 - 1",
+        reference="none",
+        build=build,
+    )
+
+
+def _tiny(size: int, momentum: float) -> KerasModel:
+    import keras
+
+    def normalise(tensor: Any, label: str) -> Any:  # noqa: ANN401 - Keras tensors
+        return keras.layers.BatchNormalization(momentum=momentum, name=f"{label}_bn")(tensor)
+
+    pictures = keras.Input((size, size, 3), name="pictures")
+    x = keras.layers.Rescaling(1 / 127.5, offset=-1, name="scale")(pictures)
+    x = keras.layers.Normalization(mean=[0.0] * 3, variance=[1.0] * 3, name="scale_constants")(x)
+    x = keras.layers.Conv2D(6, 3, strides=2, padding="same", use_bias=False, name="stem_conv")(x)
+    stem = keras.layers.ReLU(name="stem_relu")(normalise(x, "stem"))
+    x = keras.layers.DepthwiseConv2D(3, padding="same", use_bias=False, name="unit1_conv")(stem)
+    x = normalise(x, "unit1")
+    x = keras.layers.Dropout(0.3, noise_shape=(None, 1, 1, 1), name="unit1_drop")(x)
+    unit1 = keras.layers.Add(name="unit1_add")([x, stem])
+    x = keras.layers.Conv2D(8, 3, strides=2, padding="same", name="unit2_conv")(unit1)
+    x = keras.layers.ReLU(name="unit2_relu")(normalise(x, "unit2"))
+    x = keras.layers.SpatialDropout2D(0.2, name="unit2_drop")(x)
+    shortcut = keras.layers.AveragePooling2D(2, padding="same", name="top_pool")(unit1)
+    x = keras.layers.Concatenate(name="top_concat")([x, shortcut])
+    x = keras.layers.Conv2D(12, 1, use_bias=False, name="top_conv")(x)
+    features = keras.layers.ReLU(name="top_relu")(normalise(x, "top"))
+    return keras.Model(pictures, features, name="tiny")
+
+
+def check_backbone(backbone: Backbone, *, size: int | None = None) -> None:
+    """Checks what the library relies on, with random weights: graph, blocks, cuts, and that raw pictures pass.
+
+    Args:
+        backbone: The record to check.
+        size: Side of the pictures; the backbone's least one if not given.
+
+    Raises:
+        ContractError: Saying what does not hold.
+    """
+    import keras
+    import numpy as np
+
+    from zoo.assembly import assemble
+    from zoo.forward import forward
+
+    side = size or backbone.min_size
+    model = backbone.build(size=side, weights=None, **{option.name: option.default for option in backbone.options})
+    if len(model.output.shape) != 4:  # noqa: PLR2004 - batch, height, width, channels
+        raise ContractError(f"Backbone {backbone.name!r} gives shape {model.output.shape}.", hint="Give a 4-D map.")
+    head = keras.Sequential([keras.Input(model.output.shape[1:]), keras.layers.GlobalAveragePooling2D()])
+    assembly = assemble(model, head, backbone.blocks_for({}), name=backbone.name)
+    pixels = np.random.default_rng(0).integers(0, 256, (4, side, side, 3), dtype=np.uint8)
+    whole = forward(assembly.model, [pixels])[0]
+    if not np.isfinite(whole).all():
+        raise ContractError(f"Backbone {backbone.name!r} gives features that are not finite.", hint="Check its input.")
+    for boundary in range(len(assembly.blocks) + 1):
+        prefix = assembly.prefix(boundary)
+        tensors = [pixels] if prefix is None else forward(prefix, [pixels])
+        difference = float(np.abs(forward(assembly.tail(boundary), tensors)[0] - whole).max())
+        if difference > 1e-4 * max(1.0, float(np.abs(whole).max())):
+            raise ContractError(
+                f"Backbone {backbone.name!r}, cut below block {boundary}, differs from the whole by {difference:.3g}.",
+                hint="Something passes the cut unseen; check `blocks`.",
+            )
