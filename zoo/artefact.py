@@ -6,9 +6,8 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from zoo.errors import RunFormatError, StoreError, TrainingError
+from zoo.forward import value_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,7 +41,7 @@ def save_model(model: KerasModel, folder: Path) -> None:
             hint="The backbone or head has a layer that plain Keras cannot load (a Lambda, or an unregistered class).",
         ) from error
     for mine, loaded in zip(model.weights, again.weights, strict=True):
-        if np.array(mine).tobytes() != np.array(loaded).tobytes():
+        if value_of(mine).tobytes() != value_of(loaded).tobytes():
             raise TrainingError(f"The saved model has another {mine.path!r} than the trained one.", hint="Report this.")
     os.replace(draft, target)  # noqa: PTH105 - atomic on every system
 

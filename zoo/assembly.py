@@ -7,7 +7,8 @@ How Keras behaves decides the shape of this file:
   phase, a subclass whose `call` passes `training=False`.
 * A frozen drop layer still drops. Drop layers that a phase silences wear such a subclass too.
 * The prefix, all blocks below the lowest open one, is a model of its own and only ever runs in inference mode.
-* `trainable` set on a layer recurses downwards, so leaves are set last, and every phase is compiled afresh.
+* `trainable` set on a layer recurses downwards (and under TensorFlow not even that if the layer's own flag stays as
+  it is), so every leaf is set by itself, and every phase is compiled afresh.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from zoo.errors import ContractError
-from zoo.graph import AssembledBlock, Weight, assign_blocks, cuts, leaves, weights_of
+from zoo.graph import AssembledBlock, Weight, assign_blocks, cuts, leaves, wake, weights_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -96,18 +97,25 @@ class Assembly:
         """Opens exactly the weights of a phase and yields the tail to be compiled; closes everything afterwards."""
         boundary = self.boundary(phase)
         open_ids = {id(weight.variable) for weight in self.weights if self.is_open(weight, phase)}
-        self.model.trainable = True
-        stack = contextlib.ExitStack()
-        with stack:
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._close)
             for index, block in enumerate(self.blocks):
                 for leaf in block.leaves:
-                    _set_flags(leaf, open_ids, adapts=phase.batch_norm == "adapting" and index >= boundary)
+                    adapts = phase.batch_norm == "adapting" and index >= boundary
+                    _set_flags(leaf, open_ids, adapts=adapts)
                     if index >= boundary and _must_be_still(leaf, phase):
                         stack.enter_context(_still(leaf))
-            try:
-                yield self.tail(boundary)
-            finally:
-                self.model.trainable = True
+            for weight in self.weights:
+                if weight.trainable:
+                    weight.variable.trainable = id(weight.variable) in open_ids
+            yield self.tail(boundary)
+
+    def _close(self) -> None:
+        """All flags as a network without a policy has them."""
+        wake(self.model)
+        for weight in self.weights:
+            if weight.trainable:
+                weight.variable.trainable = True
 
     def momenta(self, phase: Phase) -> dict[str, float]:
         """Momentum of every BatchNorm layer whose moving statistics a phase lets adapt, by layer name."""
@@ -148,8 +156,8 @@ def assemble(backbone: KerasModel, head: KerasModel, blocks: Sequence[Block], *,
             f"Backbone {name!r} has {len(backbone.inputs)} inputs and {len(backbone.outputs)} outputs.",
             hint="A backbone takes one picture tensor and gives one feature map.",
         )
-    backbone.trainable = True
-    head.trainable = True
+    wake(backbone)
+    wake(head)
     model = keras.Model(backbone.inputs[0], head(backbone.outputs[0]), name="network")
     assembled = assign_blocks(backbone, blocks, name=name)
     head_layers = tuple(leaves(head))
@@ -165,10 +173,7 @@ def assemble(backbone: KerasModel, head: KerasModel, blocks: Sequence[Block], *,
 
 def _set_flags(leaf: KerasLayer, open_ids: set[int], *, adapts: bool) -> None:
     adapting = adapts and isinstance(leaf, keras.layers.BatchNormalization)
-    leaf.trainable = adapting or any(id(variable) in open_ids for variable in leaf.trainable_weights)
-    if leaf.trainable:
-        for variable in leaf.trainable_weights:
-            variable.trainable = id(variable) in open_ids
+    leaf.trainable = adapting or any(id(variable) in open_ids for variable in leaf.weights)
 
 
 def _must_be_still(leaf: KerasLayer, phase: Phase) -> bool:

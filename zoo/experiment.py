@@ -9,8 +9,6 @@ import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from zoo import statistics
 from zoo.artefact import save_model, write_card
 from zoo.backend import clean_state, require_keras
@@ -19,6 +17,7 @@ from zoo.cards import card_of
 from zoo.environment import environment
 from zoo.errors import DivergedError, TrainingError, WeightsError, ZooError
 from zoo.events import Note, RunEnded, RunStarted, ignore
+from zoo.forward import value_of
 from zoo.proof import early_notes, inference_accuracy, prove, verdict
 from zoo.recipe import recipe_digest
 
@@ -134,7 +133,7 @@ def _execute(record: RunRecord, bench: Bench) -> RunRecord:
     notes = early_notes(recipe, built, len(sides[0].labels))
     for text in notes:
         bench.observe(Note(text, level="warning"))
-    before = [np.array(weight.variable) for weight in assembly.weights]
+    before = [value_of(weight.variable) for weight in assembly.weights]
     observe = _recording(bench, record.id)
     trained = train(
         assembly,

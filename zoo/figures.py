@@ -1,4 +1,4 @@
-"""How figures and foreign text are written for people: one spelling for the command line, progress lines and reports."""
+"""How figures and foreign text are written for people: one spelling for the command line and progress lines."""
 
 from __future__ import annotations
 

@@ -15,6 +15,13 @@ BATCH = 32
 """Pictures in a forward pass. Always this many: the shape of a batch changes the last bits of its results."""
 
 
+def value_of(variable: Any) -> np.ndarray[Any, Any]:  # noqa: ANN401 - a Keras variable
+    """A copy of what a variable holds now, whatever the backend."""
+    import keras
+
+    return np.array(keras.ops.convert_to_numpy(variable), copy=True)
+
+
 def batches(count: int) -> Iterator[slice]:
     """Consecutive slices of at most `BATCH` over `count` rows."""
     for start in range(0, count, BATCH):

@@ -76,6 +76,16 @@ def leaves(layer: KerasLayer) -> Iterator[KerasLayer]:
         yield from leaves(child)
 
 
+def wake(model: KerasModel) -> None:
+    """Sets `trainable` of every layer, one by one.
+
+    `model.trainable = True` alone will not do: under TensorFlow an assignment that does not change the attribute of
+    the model itself returns at once, and closed layers inside stay closed.
+    """
+    for layer in model._flatten_layers():  # noqa: SLF001 - as in leaves
+        layer.trainable = True
+
+
 def weights_of(model: KerasModel, groups: Sequence[Sequence[KerasLayer]]) -> tuple[Weight, ...]:
     """Every weight of a model with the index of the group of leaves that owns it.
 

@@ -76,24 +76,31 @@ def load_catalog(
     _check_selectors(blocked, candidates=(*builtins, *installed), source="--no-plugin")
     _check_selectors(only or (), candidates=installed, source=source)
 
-    def outcome(candidate: Candidate) -> _Outcome:
-        if any(candidate.answers_to(name) for name in blocked):
-            return _Outcome(candidate, blocked="named by --no-plugin")
-        if only is not None and not candidate.builtin and not any(candidate.answers_to(name) for name in only):
-            return _Outcome(candidate, blocked=f"not named by {source}")
-        return _load(candidate)
-
-    own = _without_clashes([outcome(candidate) for candidate in builtins])
-    others = [outcome(candidate) for candidate in installed] + [_load(given) for given in given_candidates(extra)]
+    tried = [_tried(one, blocked=blocked, only=only, source=source) for one in (*builtins, *installed)]
+    own = _without_clashes(tried[: len(builtins)])
+    others = [*tried[len(builtins) :], *(_load(given) for given in given_candidates(extra))]
     outcomes = [*own, *_without_clashes(_without_clashes(others, against=own))]
     catalog = Catalog(entries=_entries(outcomes), plugins=tuple(_record(one) for one in outcomes))
-    if strict and catalog.failures:
+    if strict:
+        _require_all(catalog)
+    return catalog
+
+
+def _require_all(catalog: Catalog) -> None:
+    if catalog.failures:
         failures = "; ".join(f"{record.title}: {record.cause}" for record in catalog.failures)
         raise PluginLoadError(
-            f"{len(catalog.failures)} of {len(outcomes)} plugins failed to load: {failures}",
+            f"{len(catalog.failures)} of {len(catalog.plugins)} plugins failed to load: {failures}",
             hint="Mend or uninstall them, or leave them out with --no-plugin.",
         )
-    return catalog
+
+
+def _tried(candidate: Candidate, *, blocked: Sequence[str], only: Sequence[str] | None, source: str) -> _Outcome:
+    if any(candidate.answers_to(name) for name in blocked):
+        return _Outcome(candidate, blocked="named by --no-plugin")
+    if only is not None and not candidate.builtin and not any(candidate.answers_to(name) for name in only):
+        return _Outcome(candidate, blocked=f"not named by {source}")
+    return _load(candidate)
 
 
 def _check_selectors(selectors: Iterable[str], *, candidates: Sequence[Candidate], source: str) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.events import Note, Progress, ignore
-from zoo.forward import BATCH, batches, forward, forward_batch
+from zoo.forward import BATCH, batches, forward, forward_batch, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,7 +118,7 @@ def fingerprint(prefix: KerasModel) -> str:
         digest.update(type(operation).__name__.encode())
     digest.update(repr([tuple(output.shape) for output in prefix.outputs]).encode())
     for variable in prefix.weights:
-        value = np.ascontiguousarray(variable)
+        value = value_of(variable)
         digest.update(f"{value.shape}{value.dtype}".encode())
         digest.update(value.tobytes())
     return digest.hexdigest()

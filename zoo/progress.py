@@ -89,7 +89,8 @@ class PlainLines:
     def _ending(self, event: RunEnded) -> str:
         record = event.record
         if event.reused:
-            return f"from the store: {figures.sentence(record.recipe.title)}, seed {record.recipe.seed}, {_said(record)}"
+            row = f"{figures.sentence(record.recipe.title)}, seed {record.recipe.seed}"
+            return f"from the store: {row}: {_said(record)}"
         left = self._tally.remaining
         more = f"; about {figures.duration(left)} left" if left and event.index < event.total else ""
         return f"{_said(record)}, {figures.duration(record.seconds)}{more}"
@@ -133,7 +134,7 @@ def data_lines(event: DataReady) -> tuple[str, ...]:
 def _said(record: RunRecord) -> str:
     """How a run ended, in a few words."""
     scores = record.validation
-    parts = [] if record.status == "finished" else [record.status]
+    parts: list[str] = [] if record.status == "finished" else [record.status]
     if scores is not None:
         name = "balanced accuracy" if record.recipe.metric == "balanced_accuracy" else "accuracy"
         value = figures.share(getattr(scores, record.recipe.metric))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.errors import ReceiptError
+from zoo.forward import value_of
 from zoo.lag import GAP, lag_warning, not_learning
 from zoo.receipt import Trace, write_receipt
 
@@ -60,7 +61,7 @@ def prove(built: Built, trained: Trained, before: list[np.ndarray[Any, Any]]) ->
             adapts=any(assembly.may_adapt(weight, phase) for phase in phases),
             given=position in trained.given,
             before=value,
-            after=np.array(weight.variable),
+            after=value_of(weight.variable),
         )
         for position, (weight, value) in enumerate(zip(assembly.weights, before, strict=True))
     ]

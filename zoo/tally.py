@@ -50,11 +50,14 @@ class Tally:
         clock: Seconds on any scale; only differences count.
         total: Number of runs, 0 before the grid has begun.
         done: Runs that have ended, those from the store included.
+        reused: Those of them that were in the store already.
         recipe: Of the present run, None between runs.
-        seed_count: Runs of each row, as far as is known.
+        index: Its 1-based position.
         epoch: Last record of the present run.
         epochs: Most epochs that the present run can have.
         task: What is being done outside epochs, None when it is done.
+        data: What was found in the data, None before.
+        began: When the tally was made, on the clock's scale.
     """
 
     clock: Callable[[], float] = time.monotonic
@@ -71,7 +74,7 @@ class Tally:
     _run_began: float = 0.0
     _fresh: list[float] = field(default_factory=list)
     _rows: dict[str, list[RunRecord]] = field(default_factory=dict)
-    _said: set[str] = field(default_factory=set)
+    _said: set[tuple[str, str]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.began = self.clock()
@@ -106,9 +109,10 @@ class Tally:
         self.recipe, self.epoch, self.task = None, None, None
 
     def is_news(self, note: Note) -> bool:
-        """Whether a note has not been said before: the seeds of a row tell the same things. Asking says it."""
-        fresh = note.text not in self._said
-        self._said.add(note.text)
+        """Whether a note has not been said before of the present row: its seeds tell the same. Asking says it."""
+        said = (self.recipe.title if self.recipe is not None else "", note.text)
+        fresh = said not in self._said
+        self._said.add(said)
         return fresh
 
     @property

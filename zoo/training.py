@@ -12,7 +12,7 @@ import numpy as np
 
 from zoo.errors import DivergedError, ReceiptError, TrainingError
 from zoo.events import EpochEnded, ignore
-from zoo.forward import batches, forward_batch
+from zoo.forward import batches, forward_batch, value_of
 from zoo.values import EpochRecord
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class _Best:
     def offer(self, scores: Scores, epoch: int) -> None:
         if self.rank(scores) > self.key:
             self.key, self.epoch = self.rank(scores), epoch
-            self._values = [np.array(weight.variable) for weight in self._free]
+            self._values = [value_of(weight.variable) for weight in self._free]
 
     def restore(self) -> None:
         for weight, value in zip(self._free, self._values, strict=True):
@@ -236,19 +236,21 @@ def _train_epoch(
     task: _Task, learner: Features | None, rows: Sequence[Array], classes: int, *, epoch: int
 ) -> tuple[float, float]:
     """Trains over batches of row numbers; returns mean loss and accuracy, both in training mode."""
-    task.tail.reset_metrics()
     targets = np.eye(classes, dtype=np.float32)[task.learner.labels]
-    logs: dict[str, float] = {}
+    sums = np.zeros(2)
     for step, batch in enumerate(rows, start=1):
         tensors = learner.take(batch) if learner is not None else _augmented(task, batch)
+        # Keras gives the figures of this batch alone; all batches have one size, so their mean is the epoch's.
         logs = task.tail.train_on_batch(tensors if len(tensors) > 1 else tensors[0], targets[batch], return_dict=True)
-        if not math.isfinite(logs["loss"]):
+        sums += float(logs["loss"]), float(logs["accuracy"])
+        if not math.isfinite(sums[0]):
             raise DivergedError(
                 f"The training loss became {float(logs['loss'])} in epoch {epoch} (phase {task.phase.name!r}), "
                 f"step {step} of {len(rows)}, at learning rate {task.phase.learning_rate:g}.",
                 hint="Lower the learning rate, or check the pictures with a look at a few of them.",
             )
-    return float(logs["loss"]), float(logs["accuracy"])
+    loss, accuracy = sums / len(rows)
+    return float(loss), float(accuracy)
 
 
 def _augmented(task: _Task, batch: Array) -> list[Array]:
@@ -279,7 +281,7 @@ def _probabilities(tail: KerasModel, known: Features) -> Array:
 def _fixed(assembly: Assembly, phase: Phase) -> list[tuple[Any, Array]]:
     """What a phase must leave alone, with its value now."""
     return [
-        (weight, np.array(weight.variable))
+        (weight, value_of(weight.variable))
         for weight in assembly.weights
         if not assembly.is_open(weight, phase) and not assembly.may_adapt(weight, phase)
     ]
@@ -287,7 +289,7 @@ def _fixed(assembly: Assembly, phase: Phase) -> list[tuple[Any, Array]]:
 
 def _check_fixed(fixed: Sequence[tuple[Any, Array]], phase: Phase) -> None:
     for weight, value in fixed:
-        if np.array(weight.variable).tobytes() != value.tobytes():
+        if value_of(weight.variable).tobytes() != value.tobytes():
             raise ReceiptError(
                 f"Phase {phase.name!r} moved {weight.path!r}, which it had fixed.",
                 hint="The backbone has a layer that changes its weights by itself; report it to the backbone's author.",

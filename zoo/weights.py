@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 _STALL_SECONDS = 30.0
 """A download that receives nothing for so long is given up."""
 
+_UNREADABLE = (OSError, KeyError, ValueError, RuntimeError, TypeError, AttributeError)
+"""What h5py and Keras raise for damaged files."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeightsFile:
@@ -75,7 +78,7 @@ def fetch(file: WeightsFile, *, patience: float = 0.8) -> Path:
             that is expected, its folder, its hash, the address to fetch it from by hand, and the cause.
     """
     target = cache_folder() / file.name
-    if target.exists() or target.is_symlink():
+    if os.path.lexists(target):
         _verify(target, file)
         return target
     if offline():
@@ -99,40 +102,31 @@ def load(model: KerasModel, path: Path, *, backbone: str) -> None:
         WeightsError: If there is no such file, it is damaged, no HDF5 file, or holds other tensors than the model.
     """
     path = path.expanduser()
-    _check_readable(path)
-    strange = sniff(path)
-    if strange is not None:
-        raise WeightsError(f"The weights file {path} {strange.fact}.", hint=strange.hint)
     try:
-        found = difference(path, model, backbone=backbone)
+        _check_path(path)
+        found = sniff(path) or difference(path, model, backbone=backbone)
         if found is None:
             model.load_weights(str(path))
-    except (OSError, KeyError, ValueError, RuntimeError, TypeError, AttributeError) as error:
+    except _UNREADABLE as error:
         raise WeightsError(
-            f"The weights file {path} cannot be read ({path.stat().st_size} bytes): {error}",
-            hint="It is probably cut off or damaged; it was left as it is. Fetch it again.",
+            f"The weights file {path} cannot be read: {error}",
+            hint="It was left as it is. If it is cut off or damaged, fetch it again.",
         ) from error
     if found is not None:
-        raise WeightsError(f"The weights file {path} does not fit backbone {backbone!r}: {found.fact}", hint=found.hint)
+        message = f"The weights file {path} does not fit backbone {backbone!r}: {found.fact}."
+        raise WeightsError(message, hint=found.hint)
 
 
-def _check_readable(path: Path) -> None:
+def _check_path(path: Path) -> None:
     if path.is_dir():
         raise WeightsError(f"The weights {path} are a folder, not a file.", hint="Give the path of the .h5 file in it.")
     if not path.exists():
         raise WeightsError(f"There is no weights file {path}.", hint="Check the path; it must end in .h5.")
     if not path.name.endswith(".h5"):
         raise WeightsError(
-            f"The weights file {path} has no name that ends in .h5.",
-            hint="Keras tells layouts apart by the name: `….weights.h5` as save_weights() writes it, or the older `….h5`.",
+            f"The name of the weights file {path} does not end in .h5.",
+            hint="Keras tells layouts apart by the name: `….weights.h5` from save_weights(), or the older `….h5`.",
         )
-    try:
-        with path.open("rb"):
-            pass
-    except OSError as error:
-        raise WeightsError(
-            f"The weights file {path} cannot be opened: {error.strerror}.", hint="Check who may read it."
-        ) from error
 
 
 def _verify(path: Path, file: WeightsFile) -> None:
@@ -154,8 +148,8 @@ def _verify(path: Path, file: WeightsFile) -> None:
     if digest != file.digest:
         strange = sniff(path)
         raise WeightsError(
-            f"The weights file {path} has the wrong hash: its {file.algorithm} is {digest}, expected {file.digest}; it "
-            f"{strange.fact if strange else f'has {path.stat().st_size} bytes, expected {file.megabytes:g} MB'}.",
+            f"The weights file {path} has the wrong hash: its {file.algorithm} is {digest}, expected {file.digest}; "
+            f"{strange.fact if strange else f'it has {path.stat().st_size} bytes, expected {file.megabytes:g} MB'}.",
             hint=f"It was left as it is. Move it away. {_by_hand(file, path)} To use this very file, give its path as "
             "weights.",
         )
@@ -212,6 +206,7 @@ def _download(file: WeightsFile, target: Path) -> Path:
     """Downloads beside the target and moves the whole, verified file there."""
     import tempfile
 
+    get_file = _get_file()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with (
@@ -219,19 +214,19 @@ def _download(file: WeightsFile, target: Path) -> Path:
             contextlib.redirect_stdout(sys.stderr),  # Keras prints a progress bar; stdout belongs to results
             _stall_limit(),
         ):
-            found = Path(_get_file()(file.name, file.url, cache_subdir=place, file_hash=file.digest))
+            found = Path(get_file(file.name, file.url, cache_subdir=place, file_hash=file.digest))
             if found.parent != Path(place):
                 return found
             if not target.exists():  # else another process was faster
                 found.replace(target)
-    except Exception as error:  # noqa: BLE001 - Keras raises a plain Exception for whatever ends a download
+    except Exception as error:  # Keras raises a plain Exception when a download fails
         raise _absent(file, target, cause=str(error) or type(error).__name__) from error
     _verify(target, file)
     return target
 
 
 def _get_file() -> Callable[..., str]:
-    """Keras' download function, looked up where Keras' own applications look it up, so that a mirror set there counts."""
+    """Keras' download function, looked up where Keras' applications do it, so that a mirror put there counts."""
     import keras
 
     public: Any = keras.utils.get_file

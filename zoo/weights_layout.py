@@ -22,7 +22,7 @@ _NO_LAYERS = ("optimizer", "metrics", "loss")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What is wrong with a file: the fact, as the end of a sentence or as a sentence, and the next step."""
+    """What is wrong with a file: the fact, as a sentence about `it` without full stop, and the next step."""
 
     fact: str
     hint: str
@@ -40,14 +40,16 @@ def sniff(path: Path) -> Finding | None:
         return None
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if not head:
-        return Finding("is empty", "Fetch it again.")
+        return Finding("it is empty", "Fetch it again.")
     if text.startswith(b"version https://git-lfs"):
-        return Finding("is a Git LFS pointer, not the file itself", "Run `git lfs pull` in its repository.")
+        return Finding("it is a Git LFS pointer, not the file itself", "Run `git lfs pull` in its repository.")
     if text.startswith((b"<!doctype", b"<html", b"<?xml")):
-        return Finding("is a web page, not weights", "A page was saved instead of the file. Fetch it again.")
+        return Finding("it is a web page, not weights", "A page was saved instead of the file. Fetch it again.")
     if head.startswith(b"PK"):
-        return Finding("is a zip archive, not HDF5", "Unpack it, or save the weights of a .keras model as .weights.h5.")
-    return Finding("is no HDF5 file", "Fetch it again, or give another file.")
+        return Finding(
+            "it is a zip archive, not HDF5", "Unpack it, or save the weights of a .keras model as .weights.h5."
+        )
+    return Finding("it is no HDF5 file", "Fetch it again, or give another file.")
 
 
 def difference(path: Path, model: KerasModel, *, backbone: str) -> Finding | None:
@@ -67,11 +69,11 @@ def difference(path: Path, model: KerasModel, *, backbone: str) -> Finding | Non
     import h5py
 
     with h5py.File(path, "r") as file:
-        root = file["model_weights"] if "model_weights" in file else file
+        root = file.get("model_weights", file)
         older = "layer_names" in root.attrs or "layer_names0" in root.attrs
         if older != (not path.name.endswith(".weights.h5")):
             return Finding(
-                f"it has Keras' {'older' if older else 'newer'} layout, which its name does not say.",
+                f"it has Keras' {'older' if older else 'newer'} layout, which its name does not say",
                 f"Rename it so that it ends in {'.h5 (not .weights.h5)' if older else '.weights.h5'}.",
             )
         if older:
@@ -89,7 +91,7 @@ def _layers_in(root: Any) -> list[tuple[str, Shapes]]:  # noqa: ANN401 - an h5py
 
 
 def _names(group: Any, attribute: str) -> list[str]:  # noqa: ANN401 - an h5py group
-    """A list of names in the attributes; Keras cuts long ones into `name0`, `name1`, …"""
+    """A list of names in the attributes; Keras cuts long ones into `name0`, `name1` and so on."""
     chunks = [group.attrs[attribute]] if attribute in group.attrs else []
     while f"{attribute}{len(chunks)}" in group.attrs:
         chunks.append(group.attrs[f"{attribute}{len(chunks)}"])
@@ -110,18 +112,18 @@ def _compare_layers(
     for (file_name, file_shapes), (name, shapes) in zip(found, wanted, strict=False):
         if file_shapes != shapes:
             return Finding(
-                f"its layer {file_name!r} has shapes {_spell(file_shapes)} where {name!r} has {_spell(shapes)}.",
+                f"its layer {file_name!r} has shapes {_spell(file_shapes)} where {name!r} has {_spell(shapes)}",
                 f"It belongs to another network, or to {backbone!r} with other options.",
             )
     if len(found) > len(wanted):
         extra = ", ".join(repr(name) for name, _ in found[len(wanted) :])
         return Finding(
-            f"it also holds {extra}; it was saved with its classification top.",
+            f"it also holds {extra}; it was saved with its classification top",
             "Give the file that was saved without the top (`include_top=False`, `…_notop.h5`).",
         )
     if len(found) < len(wanted):
         return Finding(
-            f"it holds {len(found)} layers with weights, needed are {len(wanted)}.",
+            f"it holds {len(found)} layers with weights, needed are {len(wanted)}",
             "It belongs to another network, or holds a part of this one.",
         )
     return None
@@ -151,7 +153,7 @@ def _compare_shapes(found: Counter[tuple[int, ...]], wanted: Counter[tuple[int, 
     if missing:
         facts.append(f"it lacks {len(missing)} tensors, such as {_spell(missing[:3])}")
     return Finding(
-        f"{'; '.join(facts)}.",
+        "; ".join(facts),
         "Give weights that were saved from the same network without its classification top.",
     )
 

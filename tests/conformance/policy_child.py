@@ -17,6 +17,7 @@ import numpy as np
 from zoo import hookimpl, statistics
 from zoo.artefact import load_model, save_model
 from zoo.building import build
+from zoo.forward import value_of
 from zoo.plugins import load_catalog
 from zoo.prefix import FeatureCache
 from zoo.proof import prove
@@ -65,8 +66,8 @@ def examine(spec: str) -> dict[str, Any]:
     draw = np.random.default_rng(1)
     for weight in assembly.weights:  # away from 0 and 1, so that a change cannot hide
         if weight.block < len(assembly.blocks):
-            weight.variable.assign(np.array(weight.variable) + draw.uniform(0.1, 0.3, weight.variable.shape))
-    before = [np.array(weight.variable) for weight in assembly.weights]
+            weight.variable.assign(value_of(weight.variable) + draw.uniform(0.1, 0.3, weight.variable.shape))
+    before = [value_of(weight.variable) for weight in assembly.weights]
     pixels, labels = pictures()
     sides = (Side(pixels, labels, "train"), Side(pixels[:16], labels[:16], "validation"))
     trained = train(assembly, built.phases, recipe, sides=sides, cache=FeatureCache(), judge=statistics.score)
@@ -75,7 +76,7 @@ def examine(spec: str) -> dict[str, Any]:
         model = assembly.deliverable()
         save_model(model, Path(folder))
         again = load_model(Path(folder))
-        reloaded = dict(zip([w.path for w in model.weights], [np.array(w) for w in again.weights], strict=True))
+        reloaded = dict(zip([w.path for w in model.weights], [value_of(w) for w in again.weights], strict=True))
         classes = sorted({f"{type(layer).__module__}.{type(layer).__name__}" for layer in again.layers})
         same = np.abs(model.predict(pixels[:8], verbose=0) - again.predict(pixels[:8], verbose=0)).max()
     phase = built.phases[-1]
@@ -99,8 +100,8 @@ def examine(spec: str) -> dict[str, Any]:
                 "role": weight.role,
                 "size": weight.size,
                 "trainable": weight.trainable,
-                "moved": bool(old.tobytes() != np.array(weight.variable).tobytes()),
-                "reloaded": bool(np.array(weight.variable).tobytes() == reloaded[weight.variable.path].tobytes()),
+                "moved": bool(old.tobytes() != value_of(weight.variable).tobytes()),
+                "reloaded": bool(value_of(weight.variable).tobytes() == reloaded[weight.variable.path].tobytes()),
                 "flag": bool(weight.layer.trainable),
             }
             for weight, old in zip(assembly.weights, before, strict=True)

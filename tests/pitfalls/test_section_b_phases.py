@@ -11,7 +11,7 @@ import pytest
 from zoo.contracts import Phase
 from zoo.errors import ContractError
 from zoo.events import EpochEnded
-from zoo.forward import forward
+from zoo.forward import forward, value_of
 from zoo.values import Side
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ STILL = "gap:dropout=0.0"
 
 def values(built: Any) -> list[np.ndarray]:
     """Every weight of a network, as it is now."""
-    return [np.array(weight.variable) for weight in built.assembly.weights]
+    return [value_of(weight.variable) for weight in built.assembly.weights]
 
 
 def test_pitfall_15_each_phase_changes_what_it_declares(bench: Bench) -> None:
@@ -124,7 +124,9 @@ def test_pitfall_23_the_best_epoch_of_all_phases_is_kept(bench: Bench) -> None:
     delivered = forward(built.assembly.deliverable(), [side.pixels])[0].argmax(axis=1)
     assert (delivered == side.labels).mean() == best == trained.history[trained.best_epoch - 1].val_accuracy
     assert trained.best_epoch <= 6
-    assert trained.notes == (f"degraded in phase 'wild': the kept epoch is {trained.best_epoch}, from an earlier phase",)
+    assert trained.notes == (
+        f"degraded in phase 'wild': the kept epoch is {trained.best_epoch}, from an earlier phase",
+    )
 
 
 def test_pitfall_24_a_backbone_can_be_built_twice_in_one_graph(catalog: Any, tmp_path: Any) -> None:
@@ -166,7 +168,9 @@ def test_blocks_that_do_not_fit_are_refused(bench: Bench) -> None:
     head = keras.Sequential([keras.Input(model.output_shape[1:]), keras.layers.GlobalAveragePooling2D()])
     blocks = tiny.blocks_for({})
     doubled = (*blocks, Block(name="more", layers=("top_conv",)))
-    with pytest.raises(ContractError, match="'top_conv' of backbone 'x' must be in exactly one block; it is in: top, more"):
+    with pytest.raises(
+        ContractError, match="'top_conv' of backbone 'x' must be in exactly one block; it is in: top, more"
+    ):
         assemble(model, head, doubled, name="x")
     with pytest.raises(ContractError, match="'top_conv' of backbone 'x' must be in exactly one block; it is in: none"):
         assemble(model, head, blocks[:3], name="x")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import textwrap
 from dataclasses import dataclass
+from importlib import metadata
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +15,8 @@ import zoo.builtin
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    from zoo.registry import Catalog, PluginRecord
 
 HEAD = """
 from zoo.contracts import Head
@@ -35,6 +38,11 @@ class Site:
 
     root: Path
     monkeypatch: pytest.MonkeyPatch
+    others: frozenset[str]
+
+    def records(self, catalog: Catalog) -> list[PluginRecord]:
+        """Those of the plugins that the test installed, whatever else is installed beside them."""
+        return [record for record in catalog.plugins if record.distribution not in self.others]
 
     def install(
         self,
@@ -70,7 +78,8 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """Where a test installs plugins; modules imported from there are forgotten afterwards."""
     monkeypatch.delenv("ZOO_LOAD_PLUGINS", raising=False)
     before = set(sys.modules)
-    yield Site(tmp_path, monkeypatch)
+    others = frozenset(point.dist.name for point in metadata.entry_points(group="zoo") if point.dist is not None)
+    yield Site(tmp_path, monkeypatch, others | {"keras-zoo"})
     for name in set(sys.modules) - before:
         if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
             del sys.modules[name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
@@ -94,7 +95,7 @@ def test_defaults_agree() -> None:
 def test_every_key_is_documented() -> None:
     """The record describes each of its attributes."""
     for field in fields(GridRecipe):
-        assert f"        {field.name}: " in (GridRecipe.__doc__ or "")
+        assert f"\n    {field.name}: " in (inspect.getdoc(GridRecipe) or "")
 
 
 @pytest.mark.parametrize("data", ["demo", "demo:noise=2", "s3://bucket/photos", "/photos"])

@@ -1,10 +1,10 @@
 """EfficientNetB0 of keras.applications, with one graph whatever the weights are.
 
-Keras builds two different networks under this name. For `weights="imagenet"` it divides the normalised pixels once more,
-by the square root of the standard deviation; the published file needs that, because the "variance" in it is a standard
-deviation. For a path or for random weights it leaves this layer out, so the same tensors give other features. Here the
-layer is always there, and random weights start from the mean and "variance" of the published file: the first
-convolution sees (pixel/255 − mean) / deviation, of mean 0 and deviation 1 on natural pictures, in every case.
+Keras builds two different networks under this name. For `weights="imagenet"` it divides the normalised pixels once
+more, by the square root of the standard deviation; the published file needs that, because the "variance" in it is a
+standard deviation. For a path or for random weights it leaves this layer out, so the same tensors give other features.
+Here the layer is always there, and random weights start from the mean and "variance" of the published file: in every
+case the first convolution sees (pixel/255 − mean) / deviation, of mean 0 and deviation 1 on natural pictures.
 
 The graph is Keras' own, with three layers before the first convolution replaced. Those have automatic names in Keras,
 which depend on what was built before; here their names are fixed.

@@ -1,7 +1,7 @@
 """The whole feature map, place by place, into a linear layer: for pictures whose objects keep their place.
 
-It has height × width times the weights of `gap` (EfficientNetB0 at 224 pixels: 49 times), so it needs more pictures, and
-a model built with it takes pictures of one size only. `width` puts a hidden layer in between.
+It has height × width times the weights of `gap` (EfficientNetB0 at 224 pixels: 49 times), so it needs more pictures,
+and a model built with it takes pictures of one size only. `width` puts a hidden layer in between.
 
 Reference: Simonyan, Zisserman, "Very Deep Convolutional Networks", 2014, arXiv:1409.1556 (dense layers on the map).
 """
@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from zoo.contracts import KerasModel
 
 
-def build(
-    feature_shape: tuple[int | None, ...], classes: int, *, dropout: float = 0.2, width: int = 0
-) -> KerasModel:
+def build(feature_shape: tuple[int | None, ...], classes: int, *, dropout: float = 0.2, width: int = 0) -> KerasModel:
     """Features to float32 logits, whatever the global precision.
 
     Args:

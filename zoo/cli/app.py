@@ -1,5 +1,6 @@
 """The command `zoo`: global options and the list of commands."""
 
+import os
 from typing import Annotated
 
 import typer
@@ -17,6 +18,7 @@ from zoo.cli.session import Session
 from zoo.cli.shell import Shell
 
 app = typer.Typer(
+    name="zoo",
     cls=Shell,
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
@@ -53,15 +55,16 @@ def globals_(
         raise typer.Exit
 
 
-app.command("compare")(command_compare.compare)
-app.command("fit")(command_fit.fit)
-app.command("leaderboard")(command_leaderboard.leaderboard)
-app.command("list")(command_list.list_items)
-app.command("show")(command_show.show)
-app.command("predict")(command_predict.predict)
-app.command("plugins")(command_plugins.plugins)
+app.command("compare", short_help="Train a grid and rank its rows.")(command_compare.compare)
+app.command("fit", short_help="Train one combination and keep its model.")(command_fit.fit)
+app.command("leaderboard", short_help="Rank the runs of a store, any time.")(command_leaderboard.leaderboard)
+app.command("list", short_help="List what can be chosen.")(command_list.list_items)
+app.command("show", short_help="Show everything about an item or a run.")(command_show.show)
+app.command("predict", short_help="Predict the class of pictures.")(command_predict.predict)
+app.command("plugins", short_help="Show what became of each plugin.")(command_plugins.plugins)
 
 
 def main() -> None:
     """Entry point of the console script."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow greets with lines that look like warnings
     app(prog_name="zoo")

@@ -44,6 +44,7 @@ GridFile = Annotated[
 def compare(
     context: typer.Context,
     data: options.Data = None,
+    *,
     backbone: Backbones = None,
     head: Heads = None,
     policy: Policies = None,
@@ -67,17 +68,26 @@ def compare(
     Finished runs are kept: after a stop the same command goes on where it was. The test pictures are looked at
     once, for the recommended row.
     """
-    grid = grid_of(
-        data,
-        recipe,
-        {
-            **{"backbones": backbone, "heads": head, "policies": policy, "augmentations": augment, "seeds": seeds},
-            **{"epochs": epochs, "batch_size": batch_size, "learning_rate": lr, "label_smoothing": label_smoothing},
-            **{"patience": patience, "metric": metric, "split": split, "split_seed": split_seed},
-            **{"source": source, "store": store},
-        },
-    )
-    _run(grid, session_of(context).catalog(), json=json)
+    # fmt: off - a table is easier to compare with the parameters than a long column
+    given = {
+        "backbones": backbone,
+        "heads": head,
+        "policies": policy,
+        "augmentations": augment,
+        "seeds": seeds,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": lr,
+        "label_smoothing": label_smoothing,
+        "patience": patience,
+        "metric": metric,
+        "split": split,
+        "split_seed": split_seed,
+        "source": source,
+        "store": store,
+    }
+    # fmt: on
+    _run(grid_of(data, recipe, given), session_of(context).catalog(), json=json)
 
 
 def _run(grid: GridRecipe, catalog: Catalog, *, json: bool) -> None:

@@ -69,8 +69,9 @@ class Display:
         with self._lock:
             self._tally.see(event)
             news = isinstance(event, Note) and self._tally.is_news(event)
+            row = f"{self._title(self._tally.recipe)}: " if self._tally.recipe is not None else ""
         if isinstance(event, Note) and news:
-            screen.say(self._console, event.text, label="warning" if event.level == "warning" else "note")
+            screen.say(self._console, row + event.text, label="warning" if event.level == "warning" else "note")
         if isinstance(event, DataReady):
             for line in data_lines(event):
                 label, _, text = line.partition(": ")
@@ -124,8 +125,8 @@ class Display:
             yield "", Text(f"{figures.sentence(tally.task.task)} {tally.task.done:,} of {tally.task.total:,}")
         elif tally.epoch is not None:
             record = tally.epoch
-            said = f"epoch {record.epoch}/{tally.epochs}, validation accuracy {figures.share(record.val_accuracy)}"
-            yield "", Text(f"{said}, balanced {figures.share(record.val_balanced_accuracy)}, loss {record.val_loss:.3f}")
+            scores = f"{figures.share(record.val_accuracy)}, balanced {figures.share(record.val_balanced_accuracy)}"
+            yield "", Text(f"epoch {record.epoch}/{tally.epochs}, validation accuracy {scores}")
         elif tally.recipe is not None:
             yield "", Text("building and compiling", style="dim")
         if tally.best is not None:
@@ -136,7 +137,7 @@ class Display:
     def _rows(self, rows: tuple[TalliedRow, ...]) -> Table:
         drawn = tables.table()
         tables.column(drawn, "finished rows", wrap=True)
-        for header in ("score", "seeds", "time"):
+        for header in ("validation", "seeds", "time"):
             tables.column(drawn, header, justify="right")
         tables.column(drawn, "status")
         for row in rows:

@@ -36,7 +36,7 @@ Store = Annotated[
 Data = Annotated[
     str | None,
     typer.Argument(
-        metavar="[DATA]",
+        metavar="DATA",
         help="Folder with one sub-folder of pictures per class (or train/ and val/ above those), `demo`, or a grid "
         "file ending in .toml.",
         show_default=False,

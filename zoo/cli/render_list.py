@@ -10,7 +10,6 @@ from rich.text import Text
 from zoo import figures
 from zoo.cli import screen, tables
 from zoo.options import write_value
-from zoo.recipe import item_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,10 +28,12 @@ def show_list(console: Console, catalog: Catalog, kinds: Mapping[str, Kind]) -> 
         items = catalog.items(kind)
         console.print(Text(f"{heading} ({len(items)})", style="bold underline"))
         if items:
-            layouts = (lambda kind=kind: _wide(catalog, kind), lambda kind=kind: _stacked(catalog, kind))  # type: ignore[misc]
-            console.print(tables.first_fitting(console, layouts))
+            layouts = (lambda kind=kind: _wide(catalog, kind), lambda kind=kind: _stacked(catalog, kind))
+            screen.draw(console, tables.first_fitting(console, layouts))
         else:
             screen.say(console, "none")
+        if kind == "backbone" and items:
+            screen.say(console, "Each also takes size=PIXELS and weights=ID, none or FILE.")
         console.print()
     screen.say(console, "zoo show NAME tells everything about one of them.")
 
@@ -46,10 +47,9 @@ def weights_words(weights: Weights) -> str:
     return f"{weights.id} ({weights.licence}, {where})"
 
 
-def options_words(catalog: Catalog, *, kind: Kind, name: str) -> str:
-    """Options with their defaults as they would be written in a spec: `k=1,bn=fixed`; nothing without options."""
-    options = item_options(catalog, kind=kind, name=name)
-    return ",".join(f"{option.name}={write_value(option.default)}" for option in options)
+def options_words(item: Item) -> str:
+    """An item's own options with their defaults as they would be written in a spec; nothing without options."""
+    return ", ".join(f"{option.name}={write_value(option.default)}" for option in item.options)
 
 
 def origin_words(origin: str) -> str:
@@ -76,7 +76,7 @@ def _wide(catalog: Catalog, kind: Kind) -> Table:
     for item in catalog.items(kind):
         cells = [item.name, *(_facts(item) if kind == "backbone" else ()), item.title]
         cells += [
-            options_words(catalog, kind=kind, name=item.name) or figures.MISSING,
+            options_words(item) or figures.MISSING,
             origin_words(catalog.origin(kind, item.name)),
         ]
         drawn.add_row(*(tables.name_of(cell) for cell in cells))
@@ -93,9 +93,9 @@ def _stacked(catalog: Catalog, kind: Kind) -> Table:
         if kind == "backbone":
             size, blocks, weights = _facts(item)
             lines.append(tables.name_of(f"{size}, {blocks} blocks; weights: {weights}"))
-        options = options_words(catalog, kind=kind, name=item.name)
+        options = options_words(item)
         if options:
-            lines.append(tables.name_of(f"options: {options.replace(',', ', ')}", style="dim"))
+            lines.append(tables.name_of(f"options: {options}", style="dim"))
         origin = origin_words(catalog.origin(kind, item.name))
         if origin != "built in":
             lines.append(tables.name_of(f"from {origin}", style="dim"))

@@ -22,7 +22,7 @@ _STYLES = {"loaded": "green", "failed": "red", "blocked": "yellow"}
 
 def show_plugins(console: Console, records: Sequence[PluginRecord], *, debug: bool = False) -> None:
     """One row for each plugin; causes of failures are wrapped below the table, with tracebacks if asked for."""
-    console.print(tables.first_fitting(console, (lambda: _wide(records), lambda: _narrow(records))))
+    screen.draw(console, tables.first_fitting(console, (lambda: _wide(records), lambda: _narrow(records))))
     absent = [record for record in records if record.status != "loaded"]
     if absent:
         console.print()

@@ -27,10 +27,11 @@ def grid_of(data: str | None, recipe: Path | None, given: Mapping[str, object]) 
         UsageError: Neither data nor a grid file, two grid files, or no backbone.
         RecipeError: The grid file or a value is wrong.
     """
-    if data is not None and data.lower().endswith(".toml") and not Path(data).is_dir():
+    if data is not None and is_grid_file(data):
+        named = Path(data)
         if recipe is not None:
             raise UsageError(f"{data} and {recipe} are both grid files.", hint="Give one of them.")
-        data, recipe = None, Path(data)
+        data, recipe = None, named
     if recipe is None and data is None:
         raise UsageError(
             "There are no pictures to work on.",
@@ -51,6 +52,11 @@ def grid_of(data: str | None, recipe: Path | None, given: Mapping[str, object]) 
     if not grid.backbones:
         raise UsageError("No backbone is named.", hint="Add -b NAME, or several; `zoo list backbones` shows them.")
     return grid
+
+
+def is_grid_file(data: str) -> bool:
+    """Whether DATA names a grid file."""
+    return data.lower().endswith(".toml") and not Path(data).is_dir()
 
 
 def patience_of(text: str) -> int | None:

@@ -8,16 +8,19 @@ import math
 import numbers
 import os
 import sys
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import IO, TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from zoo import figures
+from zoo.cli import tables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from rich.console import RenderableType
 
 _PIPED = 200
 """Columns where there is no terminal: tables are then as wide as they need to be."""
@@ -36,8 +39,13 @@ def errors() -> Console:
 
 
 def _console(stream: TextIO) -> Console:
-    piped = not stream.isatty() and "COLUMNS" not in os.environ
-    return Console(file=stream, markup=False, emoji=False, highlight=False, width=_PIPED if piped else None)
+    width = _PIPED if _is_unbounded(stream) else None
+    return Console(file=stream, markup=False, emoji=False, highlight=False, width=width)
+
+
+def _is_unbounded(stream: IO[str]) -> bool:
+    """Whether lines may be as long as they like: there is no terminal, and no width was asked for."""
+    return not stream.isatty() and "COLUMNS" not in os.environ
 
 
 def is_live(stream: TextIO) -> bool:
@@ -49,18 +57,35 @@ def say(console: Console, text: str, *, label: str = "") -> None:
     """A sentence, after a label such as `warning`. In a terminal it is wrapped beside the label, elsewhere one line."""
     style = _STYLES.get(label, "")
     body = Text(figures.sentence(text))
-    if not console.file.isatty():
+    if _is_unbounded(console.file):
         console.print(Text.assemble(f"{label}: " if label else "", body), soft_wrap=True)
         return
     grid = Table.grid(padding=(0, 1))
-    grid.add_column(no_wrap=True)
+    if label:
+        grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
     grid.add_row(*([Text(f"{label}:", style=style)] if label else []), body)
-    console.print(grid)
+    draw(console, grid)
+
+
+def draw(console: Console, renderable: RenderableType) -> None:
+    """Prints a table or the like, wrapped in all columns rather than cut off where there is no room.
+
+    Where it is no terminal the spaces that fill lines up are left out.
+    """
+    if isinstance(renderable, Table):
+        tables.relax(renderable, console)
+    if console.file.isatty():
+        console.print(renderable)
+        return
+    with console.capture() as captured:
+        console.print(renderable)
+    text = "\n".join(line.rstrip() for line in captured.get().split("\n"))
+    console.print(Text(text), end="", soft_wrap=True)
 
 
 def write_json(document: Mapping[str, Any]) -> None:
-    """One JSON document on stdout, in UTF-8 whatever the locale. What is no valid Unicode is written as JSON escapes."""
+    """One JSON document on stdout, in UTF-8 whatever the locale. What is no valid Unicode becomes JSON escapes."""
     text = json.dumps(plain(document), ensure_ascii=False, indent=2, allow_nan=False)
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
@@ -75,6 +100,10 @@ def plain(value: Any) -> Any:  # noqa: ANN401 - anything that is to be JSON
         return {str(key): plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [plain(inner) for inner in value]
+    return _scalar(value)
+
+
+def _scalar(value: object) -> str | int | float | bool | None:
     if value is None or isinstance(value, str | bool):
         return value
     if isinstance(value, numbers.Integral):  # NumPy's too

@@ -66,13 +66,13 @@ def complain(message: str, hint: str = "") -> None:
     lines = [f"error: {figures.sentence(message)}"]
     if hint:
         lines.append(f"hint: {figures.sentence(hint)}")
-    print(*lines, sep="\n", file=sys.stderr)
+    sys.stderr.write("\n".join(lines) + "\n")
 
 
 def _explained(error: Exception, *, debug: bool) -> int:
     if debug:
         trace = "".join(traceback.format_exception(error))
-        print(*(figures.literal(line) for line in trace.split("\n")), sep="\n", file=sys.stderr)
+        sys.stderr.write("\n".join(map(figures.literal, trace.split("\n"))))
     if isinstance(error, ZooError):
         complain(error.message, error.hint)
         return error.exit_code
@@ -97,7 +97,7 @@ def _misused(error: Any) -> int:  # noqa: ANN401 - a ClickException of either ki
 
 def _stopped(command: str) -> int:
     more = "; finished rows are kept; the same command goes on" if command == "compare" else ""
-    print(f"\nstopped{more}", file=sys.stderr)
+    sys.stderr.write(f"\nstopped{more}\n")
     return _INTERRUPTED
 
 

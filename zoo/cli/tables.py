@@ -54,6 +54,13 @@ def natural_width(console: Console, renderable: RenderableType) -> int:
     return Measurement.get(console, console.options.update(max_width=_UNLIMITED), renderable).maximum
 
 
+def relax(drawn: Table, console: Console) -> None:
+    """Lets every column wrap where those that may not are together wider than the console."""
+    if Measurement.get(console, console.options.update(max_width=_UNLIMITED), drawn).minimum > console.width:
+        for one in drawn.columns:
+            one.no_wrap = False
+
+
 def name_of(text: str, *, style: str = "") -> Text:
     """Foreign text for a cell, shown to the letter."""
     return Text(figures.literal(text), style=style)
