@@ -7,7 +7,7 @@ import os
 import sqlite3
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from zoo.errors import RunFormatError, StoreError
 
@@ -26,8 +26,8 @@ NETWORK_FILE_SYSTEMS = frozenset(
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         """CREATE TABLE runs (
-            id TEXT PRIMARY KEY, number INTEGER NOT NULL UNIQUE, digest TEXT NOT NULL, row TEXT NOT NULL,
-            data TEXT NOT NULL, split TEXT NOT NULL, status TEXT NOT NULL, started TEXT NOT NULL,
+            number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, digest TEXT NOT NULL, row TEXT NOT NULL,
+            data TEXT NOT NULL, split TEXT NOT NULL, status TEXT NOT NULL,
             pid INTEGER NOT NULL, host TEXT NOT NULL, born TEXT NOT NULL, about TEXT NOT NULL, record TEXT NOT NULL)""",
         "CREATE INDEX runs_by_digest ON runs (digest, status)",
         "CREATE INDEX runs_by_split ON runs (data, split)",
@@ -38,7 +38,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             number INTEGER PRIMARY KEY, split TEXT NOT NULL, row TEXT NOT NULL, run TEXT NOT NULL,
             at TEXT NOT NULL, scores TEXT NOT NULL)""",
         """CREATE TABLE board_contexts (
-            data TEXT NOT NULL, split TEXT NOT NULL, context TEXT NOT NULL, PRIMARY KEY (data, split)) WITHOUT ROWID""",
+            number INTEGER PRIMARY KEY, data TEXT NOT NULL, split TEXT NOT NULL, context TEXT NOT NULL,
+            UNIQUE (data, split))""",
         "CREATE TABLE fingerprints (key BLOB PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     ),
 )
@@ -94,19 +95,19 @@ class Database:
         with self._explained():
             return self._connection.executemany(statement, rows).rowcount
 
-    def read(self, query: str, values: Sequence[object] = ()) -> list[tuple[object, ...]]:
+    def read(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """All rows that a query finds."""
         with self._explained():
             return self._connection.execute(query, values).fetchall()
 
     def _version(self) -> int:
-        tables = {str(name) for (name,) in self.read("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        tables = {name for (name,) in self.read("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if not tables:
             return 0
         found = self.read("SELECT value FROM zoo_schema WHERE key = 'version'") if "zoo_schema" in tables else []
         if not found:
             raise StoreError(f"{self.path} is an SQLite file, but no store of runs.", hint="Choose another folder.")
-        version = int(str(found[0][0]))
+        version = int(found[0][0])
         if version > len(MIGRATIONS):
             raise RunFormatError(
                 f"{self.path} has format {version}; this version of keras-zoo reads up to {len(MIGRATIONS)}.",
@@ -129,14 +130,17 @@ class Database:
         deadline = time.monotonic() + timeout
         with self._explained():
             while True:
-                # SQLite does not wait by itself for the lock that a change of the journal mode needs.
                 try:
                     self._connection.execute(f"PRAGMA journal_mode = {journal}")
                     break
                 except sqlite3.OperationalError as error:
-                    if "locked" not in str(error) or time.monotonic() > deadline:
+                    locked = "locked" in str(error)
+                    if time.monotonic() > deadline or (journal == "delete" and not locked):
                         raise
-                    time.sleep(0.02)
+                    if locked:
+                        time.sleep(0.02)  # SQLite does not wait by itself for the lock that this needs
+                    else:
+                        journal = "delete"  # no shared memory here
             # With FULL, what was committed outlives a power cut and not only a killed process.
             self._connection.execute("PRAGMA synchronous = FULL")
             self._connection.execute("PRAGMA foreign_keys = ON")
@@ -156,6 +160,8 @@ def _hint(message: str) -> str:
         "locked": "Another process is writing, or one hangs. Wait for it, or end it.",
         "full": "Free some space on that disk.",
         "readonly": "Choose a folder that can be written to.",
+        "closed": "Open the store again.",
+        "thread": "Open the store once in each thread.",
         "unable to open": "Choose a folder that exists and can be written to.",
         "disk I/O": "The disk or the network folder does not answer as it should. Choose a folder on a local disk.",
     }

@@ -72,11 +72,12 @@ def test_pitfall_20_cuts_lie_between_blocks(bench: Bench) -> None:
 
 def test_pitfall_21_nothing_depends_on_automatic_names(bench: Bench) -> None:
     """Built again in the same process, the same recipe has the same blocks, numbers and history."""
-    recipe = bench.recipe("unfreeze-top-k:k=2", backbone="scratch-cnn:depth=2,width=4,size=16")
+    recipe = bench.recipe("unfreeze-top-k:k=2", backbone="scratch-cnn:depth=2,width=4,size=32")
     first, second = bench.build(recipe), bench.build(recipe)
     assert [b.name for b in first.assembly.blocks] == [b.name for b in second.assembly.blocks]
     assert [w.block for w in first.assembly.weights] == [w.block for w in second.assembly.weights]
-    losses = [[r.loss for r in bench.train(built, recipe).history] for built in (first, second)]
+    sides = tuple(Side(side.pixels.repeat(2, 1).repeat(2, 2), side.labels, side.key) for side in bench.sides())
+    losses = [[r.loss for r in bench.train(built, recipe, sides=sides).history] for built in (first, second)]
     assert losses[0] == losses[1]
 
 
@@ -197,9 +198,9 @@ def test_pitfall_95_augmented_pictures_differ_between_epochs(bench: Bench) -> No
     class Spy(keras.layers.Layer):
         """Adds noise and remembers what came out."""
 
-        def call(self, pictures: Any, *, training: bool = False) -> Any:
+        def call(self, pictures: Any) -> Any:
             noisy = pictures + keras.random.uniform(keras.ops.shape(pictures), seed=len(seen))
-            seen.append(np.array(noisy))
+            seen.append(keras.ops.convert_to_numpy(noisy))
             return noisy
 
     recipe = bench.recipe(epochs=2, batch_size=48)
