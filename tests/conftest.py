@@ -60,7 +60,9 @@ class Bench:
     pixels: np.ndarray
     labels: np.ndarray
 
-    def recipe(self, policy: str = "freeze-all", *, backbone: str = "tiny", head: str = "gap", **changes: Any) -> Recipe:
+    def recipe(
+        self, policy: str = "freeze-all", *, backbone: str = "tiny", head: str = "gap", **changes: Any
+    ) -> Recipe:
         """A recipe over the bench's pictures."""
         plain = Recipe(
             backbone=complete_backbone(self.catalog, backbone),

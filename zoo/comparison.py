@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from zoo.runs import Run
     from zoo.values import Metric, RunRecord, Scores, Spec
 
+
 @dataclass(frozen=True)
 class Settings:
     """The plain settings that all rows of a call share; see `Recipe`."""
@@ -194,7 +195,9 @@ def leaderboard(store: str | Path = "zoo-runs", *, metric: Metric = "accuracy") 
         RunNotFoundError: If there is no store, or nothing in it.
     """
     if not (Path(store) / "zoo.sqlite").is_file():
-        raise RunNotFoundError(f"There is no store in {str(store)!r}.", hint="`zoo compare` makes one; --store names it.")
+        raise RunNotFoundError(
+            f"There is no store in {str(store)!r}.", hint="`zoo compare` makes one; --store names it."
+        )
     with Store(store) as opened:
         contexts = opened.board_contexts()
         if not contexts:
@@ -213,7 +216,9 @@ def _specs(
     named = {"backbone": backbones, "head": heads, "policy": policies, "augmentation": augmentations}
     for kind, names in named.items():
         if isinstance(names, str) or not names:
-            raise UsageError(f"No {kind} is named: {names!r}.", hint=f"Give at least one; `zoo list {kind}s` shows them.")
+            raise UsageError(
+                f"No {kind} is named: {names!r}.", hint=f"Give at least one; `zoo list {kind}s` shows them."
+            )
     columns = (
         [complete_backbone(catalog, name) for name in backbones],
         [complete_policy(catalog, name) for name in policies],

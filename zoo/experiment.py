@@ -19,7 +19,7 @@ from zoo.errors import DivergedError, TrainingError, WeightsError, ZooError
 from zoo.events import Note, RunEnded, RunStarted, ignore
 from zoo.forward import value_of
 from zoo.proof import early_notes, inference_accuracy, prove, verdict
-from zoo.recipe import recipe_digest
+from zoo.recipe import item_origins, recipe_digest
 
 if TYPE_CHECKING:
     from zoo.dataset import Dataset
@@ -101,7 +101,7 @@ def _surroundings(recipe: Recipe, catalog: Catalog) -> dict[str, Any]:
         weights = weights_fingerprint(catalog.backbone(recipe.backbone.name), recipe.backbone)
     except ZooError:
         weights = "missing"
-    return {**environment(backend), "weights": weights}
+    return {**environment(backend), "weights": weights, "plugins": item_origins(catalog, recipe)}
 
 
 def _explained(error: Exception, catalog: Catalog) -> ZooError:

@@ -84,25 +84,20 @@ def loads(kind: type[T], text: str) -> T:
 
 
 def _read(kind: Any, value: Any, where: str) -> Any:  # noqa: ANN401 - walks type hints
-    origin = get_origin(kind)
+    origin = get_origin(kind) or kind
     if dataclasses.is_dataclass(kind):
-        return _read_record(cast("type[Any]", kind), value, where)
-    if origin in (Union, types.UnionType):
-        return _read_union(get_args(kind), value, where)
-    if origin is Literal:
-        if value in get_args(kind):
-            return value
-        raise _unreadable(where, value, " or ".join(map(repr, get_args(kind))))
-    if origin is tuple:
-        return _read_tuple(get_args(kind), value, where)
-    if kind is Any:
-        return _untag(value)
-    if origin in (dict, Mapping) or kind in (dict, Mapping):
-        if isinstance(value, dict):
-            item = (get_args(kind) or (str, Any))[1]
-            return {key: _read(item, each, f"{where}[{key!r}]") for key, each in value.items()}
-        raise _unreadable(where, value, "an object")
-    return _read_scalar(kind, value, where)
+        record: Any = _read_record(cast("type[Any]", kind), value, where)
+    elif origin in (Union, types.UnionType):
+        record = _read_union(get_args(kind), value, where)
+    elif origin is tuple:
+        record = _read_tuple(get_args(kind), value, where)
+    elif origin in (dict, Mapping):
+        record = _read_mapping(get_args(kind) or (str, Any), value, where)
+    elif origin is Any:
+        record = _untag(value)
+    else:
+        record = _read_scalar(kind, value, where)
+    return record
 
 
 def _read_record(kind: type[Any], value: Any, where: str) -> Any:  # noqa: ANN401 - any record
@@ -151,8 +146,18 @@ def _read_tuple(kinds: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ..
     )
 
 
-def _read_scalar(kind: Any, value: Any, where: str) -> Any:  # noqa: ANN401 - str, bool, int or float
+def _read_mapping(kinds: tuple[Any, ...], value: Any, where: str) -> dict[str, Any]:  # noqa: ANN401 - any items
+    if not isinstance(value, dict):
+        raise _unreadable(where, value, "an object")
+    return {key: _read(kinds[1], item, f"{where}[{key!r}]") for key, item in value.items()}
+
+
+def _read_scalar(kind: Any, value: Any, where: str) -> Any:  # noqa: ANN401 - a word, str, bool, int or float
     value = _untag(value)
+    if get_origin(kind) is Literal:
+        if value in get_args(kind):
+            return value
+        raise _unreadable(where, value, " or ".join(map(repr, get_args(kind))))
     if kind is float and type(value) is int:
         return float(value)
     if type(value) is kind:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,8 +19,7 @@ Journal = Literal["wal", "delete"]
 """`wal` lets readers and one writer work side by side; `delete` is for file systems without shared memory."""
 
 NETWORK_FILE_SYSTEMS = frozenset(
-    "9p afs beegfs ceph cifs coda fuse.glusterfs fuse.s3fs fuse.sshfs glusterfs gpfs lustre ncpfs nfs nfs4 smb smb2 smb3 "
-    "smbfs virtiofs".split()
+    {"9p", "beegfs", "ceph", "cifs", "glusterfs", "gpfs", "lustre", "nfs", "nfs4", "smb3", "smbfs", "sshfs", "virtiofs"}
 )
 """Kinds of file systems, as Linux names them, on which the shared memory that WAL needs is not to be relied on."""
 
@@ -156,7 +156,7 @@ class Database:
 def _hint(message: str) -> str:
     hints = {
         "not a database": "The file is damaged or not of keras-zoo. Move it away or choose another folder.",
-        "malformed": "The file is damaged. Move it away, or restore it from a copy; the folders of the runs are intact.",
+        "malformed": "The file is damaged. Move it away or restore a copy; the folders of the runs are intact.",
         "locked": "Another process is writing, or one hangs. Wait for it, or end it.",
         "full": "Free some space on that disk.",
         "readonly": "Choose a folder that can be written to.",
@@ -173,16 +173,18 @@ def on_network(folder: Path, *, mounts: Path = Path("/proc/self/mountinfo")) -> 
 
     Args:
         folder: An existing folder.
-        mounts: The list of mounted file systems that Linux keeps; elsewhere only UNC paths are recognised.
+        mounts: Linux' list of mounted file systems. On Windows UNC paths are recognised, on macOS nothing is.
     """
-    if str(folder.absolute()).startswith("\\\\"):
-        return True
-    try:
-        device = folder.stat().st_dev
-        lines = mounts.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return False
-    wanted = f"{os.major(device)}:{os.minor(device)}"
-    # "36 35 98:0 /root /mount/point options optional… - type source options"
-    found = [line.partition(" - ")[2].split(" ", 1)[0] for line in lines if line.split(" ")[2:3] == [wanted]]
-    return any(kind in NETWORK_FILE_SYSTEMS for kind in found)
+    if sys.platform == "win32":
+        remote = str(folder.absolute()).startswith("\\\\")
+    else:
+        try:
+            device = folder.stat().st_dev
+            lines = mounts.read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            return False
+        wanted = f"{os.major(device)}:{os.minor(device)}"
+        # A line has the device as its third field, and the kind of file system as the first one after a lone hyphen.
+        found = [line.partition(" - ")[2].split(" ", 1)[0] for line in lines if line.split(" ")[2:3] == [wanted]]
+        remote = any(kind.removeprefix("fuse.") in NETWORK_FILE_SYSTEMS for kind in found)
+    return remote

@@ -77,7 +77,12 @@ def test_list_json_holds_all_of_the_records(zoo: Zoo) -> None:
     assert backbone["title"] == "[red]odd[/red] network"
     assert [option["name"] for option in backbone["options"]] == ["weights", "size", "depth"]
     assert backbone["options"][2] == {
-        "name": "depth", "default": 2, "help": "How deep.", "minimum": 1, "maximum": 6, "choices": []
+        "name": "depth",
+        "default": 2,
+        "help": "How deep.",
+        "minimum": 1,
+        "maximum": 6,
+        "choices": [],
     }
     assert backbone["weights"][0]["licence"] == "MIT [/]"
     assert backbone["weights"][0]["bundled"] is True
@@ -186,7 +191,7 @@ def test_show_of_an_ambiguous_name_asks_which(zoo: Zoo) -> None:
     result = zoo("show", "none")
     assert result.exit_code == 2
     assert result.stderr.splitlines()[-2:] == [
-        "error: 'none' names a head and a augmentation.",
+        "error: 'none' is the name of a head and an augmentation.",
         "hint: Add --kind head or --kind augmentation.",
     ]
     assert "as they are" in zoo("show", "none", "--kind", "augmentation").stdout

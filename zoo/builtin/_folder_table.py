@@ -6,6 +6,7 @@ import difflib
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from zoo import folders
 from zoo.builtin import _folders
 from zoo.errors import SourceError
 from zoo.values import ImageTable, Picture
@@ -39,7 +40,7 @@ def existing_folder(location: object) -> Path:
             hint="Unpack it first." if archive else "Give the folder that holds one sub-folder for each class.",
         )
     try:
-        neighbours = [entry.name for entry in _folders.listing(path.parent) if _folders.is_folder(entry)]
+        neighbours = [entry.name for entry in folders.listing(path.parent) if folders.is_folder(entry)]
     except SourceError:
         neighbours = []
     near = difflib.get_close_matches(path.name, neighbours, n=3)
@@ -75,16 +76,16 @@ def make_table(
     label = {name: index for index, name in enumerate(classes)}
     pictures = [
         Picture(id=name, label=label[owner], path=file, part=part)
-        for part, folders in sides.items()
-        for owner, found in folders.classes.items()
+        for part, side in sides.items()
+        for owner, found in side.classes.items()
         for name, file in found.pictures
     ]
-    everything = [found for folders in sides.values() for found in (folders.beside, *folders.classes.values())]
+    everything = [found for side in sides.values() for found in (side.beside, *side.classes.values())]
     return ImageTable(
         location=str(path),
         classes=tuple(classes),
         pictures=tuple(sorted(pictures, key=lambda picture: picture.id)),
-        skipped=_folders.together(everything).skipped,
+        skipped=folders.together(everything).skipped,
         notes=(*notes, *_file_notes(sides), *_name_notes(sides, classes)),
     )
 
@@ -110,14 +111,11 @@ def kinds(endings: Iterable[str]) -> str:
 def _file_notes(sides: Mapping[Part | None, ClassFolders]) -> list[str]:
     notes = []
     ignored = [
-        ending
-        for folders in sides.values()
-        for found in (folders.beside, *folders.classes.values())
-        for ending in found.ignored
+        ending for side in sides.values() for found in (side.beside, *side.classes.values()) for ending in found.ignored
     ]
     if ignored:
         notes.append(f"Ignored {counted(len(ignored), 'file')} that are no pictures: {kinds(ignored)}.")
-    loose = [name for folders in sides.values() for name, _ in folders.beside.pictures]
+    loose = [name for side in sides.values() for name, _ in side.beside.pictures]
     if loose:
         notes.append(
             f"Ignored {counted(len(loose), 'picture')} that lie beside the class folders and so belong to no class: "
@@ -128,10 +126,10 @@ def _file_notes(sides: Mapping[Part | None, ClassFolders]) -> list[str]:
 
 def _name_notes(sides: Mapping[Part | None, ClassFolders], classes: Sequence[str]) -> list[str]:
     notes = []
-    seen = {name for folders in sides.values() for name in folders.classes}
+    seen = {name for side in sides.values() for name in side.classes}
     if empty := sorted(seen - set(classes)):
         notes.append(f"Class folders without pictures are left out: {listed(map(repr, empty))}.")
-    if merged := sorted({name for folders in sides.values() for name in folders.merged}):
+    if merged := sorted({name for side in sides.values() for name in side.merged}):
         notes.append(
             f"Folders whose names differ only in how accents are encoded are one class: {listed(map(repr, merged))}."
         )

@@ -119,7 +119,7 @@ def _graph(size: int) -> KerasModel:
     pictures = keras.Input((size, size, 3), name="pictures")
     model = keras.models.clone_model(stock, input_tensors=pictures, clone_function=renamed, call_function=called)
     _normalise(model.get_layer("input_normalization"))
-    return model
+    return keras.Model(pictures, model.output)  # without the fixed name, so that one graph can hold the network twice
 
 
 def _normalise(layer: KerasLayer) -> None:

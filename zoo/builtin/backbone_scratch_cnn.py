@@ -100,7 +100,7 @@ def _graph(size: int, *, depth: int, width: int, batch_norm: bool, dropout: floa
         x = layers.MaxPooling2D(2, data_format="channels_last", name=f"block{i}_pool")(x)
         if dropout > 0:
             x = layers.SpatialDropout2D(dropout, data_format="channels_last", name=f"block{i}_drop")(x)
-    return keras.Model(pictures, x, name="scratch_cnn")
+    return keras.Model(pictures, x)  # without a fixed name, so that one graph can hold the network twice
 
 
 @hookimpl

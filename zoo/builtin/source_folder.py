@@ -8,6 +8,7 @@ from zoo.builtin import _folders
 from zoo.builtin._folder_table import counted, existing_folder, kinds, listed, make_table
 from zoo.contracts import Source
 from zoo.errors import SourceError
+from zoo.folders import together
 from zoo.hookspecs import hookimpl
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from zoo.values import ImageTable
 
 _LEAST_CLASSES = 2
-_DEPTH = 2  # of an id: class and file
 
 
 def accepts(location: object) -> bool:
@@ -27,7 +27,7 @@ def accepts(location: object) -> bool:
 
 
 def load(location: object) -> ImageTable:
-    """List the pictures of all class folders, without opening them.
+    """List the pictures of all class content, without opening them.
 
     Classes are the names of the sub-folders in NFC, sorted by code point, so that labels are the same on every
     machine. Sub-folders of class folders count, at any depth, and links are followed. Files with the ending of a
@@ -37,25 +37,25 @@ def load(location: object) -> ImageTable:
         location: Path of the folder.
 
     Raises:
-        SourceError: There is no such folder, it is a file, it may not be opened, it has no sub-folders, no pictures,
+        SourceError: There is no such folder, it is a file, it may not be opened, it has no sub-content, no pictures,
             pictures of one class only, or it looks divided into parts but is not.
     """
     path = existing_folder(location)
-    folders = _folders.survey(path)
-    classes = [name for name, found in folders.classes.items() if found.pictures]
-    if not folders.classes:
-        raise _flat(path, folders)
+    content = _folders.survey(path)
+    classes = [name for name, found in content.classes.items() if found.pictures]
+    if not content.classes:
+        raise _flat(path, content)
     if not classes:
-        raise _nothing(path, folders)
+        raise _nothing(path, content)
     if _is_half_divided(classes):
         raise SourceError(
             f"{str(path)!r} looks divided into parts ({listed(map(repr, classes))}), "
-            "but not every part has class folders.",
+            "but not every part has class content.",
             hint="Put class folders into each part, or give one part that has class folders as the data.",
         )
     if len(classes) < _LEAST_CLASSES:
-        raise _single(path, classes[0], folders)
-    return make_table(path, {None: folders}, classes=classes)
+        raise _single(path, classes[0], content)
+    return make_table(path, {None: content}, classes=classes)
 
 
 def _is_half_divided(classes: list[str]) -> bool:
@@ -64,8 +64,8 @@ def _is_half_divided(classes: list[str]) -> bool:
     return len(parts) > 1 and ("train" in parts or len(parts) == len(classes))
 
 
-def _flat(path: Path, folders: ClassFolders) -> SourceError:
-    loose, ignored = folders.beside.pictures, folders.beside.ignored
+def _flat(path: Path, content: ClassFolders) -> SourceError:
+    loose, ignored = content.beside.pictures, content.beside.ignored
     if not loose and not ignored:
         return SourceError(f"The folder {str(path)!r} is empty.", hint="Make one sub-folder for each class in it.")
     others = f"; other files: {kinds(ignored)}" if ignored else ""
@@ -75,9 +75,9 @@ def _flat(path: Path, folders: ClassFolders) -> SourceError:
     )
 
 
-def _nothing(path: Path, folders: ClassFolders) -> SourceError:
-    found = _folders.together([folders.beside, *folders.classes.values()])
-    seen = [f"{counted(len(folders.classes), 'sub-folder')} ({listed(map(repr, folders.classes))})"]
+def _nothing(path: Path, content: ClassFolders) -> SourceError:
+    found = together([content.beside, *content.classes.values()])
+    seen = [f"{counted(len(content.classes), 'sub-folder')} ({listed(map(repr, content.classes))})"]
     if found.pictures:
         seen.append(f"{counted(len(found.pictures), 'picture')} beside them, not in them")
     if found.ignored:
@@ -90,13 +90,12 @@ def _nothing(path: Path, folders: ClassFolders) -> SourceError:
     )
 
 
-def _single(path: Path, name: str, folders: ClassFolders) -> SourceError:
-    count = counted(len(folders.classes[name].pictures), "picture")
-    below = sorted(
-        {picture[0].split("/")[1] for picture in folders.classes[name].pictures if picture[0].count("/") > 1}
-    )
+def _single(path: Path, name: str, content: ClassFolders) -> SourceError:
+    count = counted(len(content.classes[name].pictures), "picture")
+    steps = [id_.split("/") for id_, _ in content.classes[name].pictures]
+    below = sorted({parts[1] for parts in steps if parts[2:]})
     deeper = f"If the classes are {listed(map(repr, below))}, give {str(path / name)!r} instead."
-    loose = len(folders.beside.pictures)
+    loose = len(content.beside.pictures)
     beside = f"; {counted(loose, 'picture')} beside it belong to no class" if loose else ""
     return SourceError(
         f"{str(path)!r} has pictures of one class only, {name!r} ({count}){beside}; "

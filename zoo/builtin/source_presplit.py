@@ -8,6 +8,7 @@ from zoo.builtin import _folders
 from zoo.builtin._folder_table import existing_folder, listed, make_table
 from zoo.contracts import Source
 from zoo.errors import SourceError
+from zoo.folders import is_folder, listing
 from zoo.hookspecs import hookimpl
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def load(location: object) -> ImageTable:
     _check_classes(path, found, classes)
     drawn = "validation" not in found
     sides: dict[Part | None, ClassFolders] = {
-        None if drawn and part == "train" else part: folders for part, folders in found.items()
+        None if drawn and part == "train" else part: content for part, content in found.items()
     }
     notes = [*_beside_notes(path, names), *_class_notes(found, classes)]
     return make_table(path, sides, classes=classes, notes=notes)
@@ -69,13 +70,13 @@ def _parts(path: Path) -> dict[Part, str]:
     return names
 
 
-def _filled(folders: ClassFolders) -> list[str]:
-    return [name for name, found in folders.classes.items() if found.pictures]
+def _filled(content: ClassFolders) -> list[str]:
+    return [name for name, found in content.classes.items() if found.pictures]
 
 
 def _check_classes(path: Path, found: Mapping[Part, ClassFolders], classes: list[str]) -> None:
-    for part, folders in found.items():
-        if unknown := [name for name in _filled(folders) if name not in classes]:
+    for part, content in found.items():
+        if unknown := [name for name in _filled(content) if name not in classes]:
             raise SourceError(
                 f"The {part} part of {str(path)!r} has classes without training pictures: "
                 f"{listed(map(repr, unknown))}; the training part has {listed(map(repr, classes)) or 'none'}.",
@@ -91,17 +92,17 @@ def _check_classes(path: Path, found: Mapping[Part, ClassFolders], classes: list
 
 def _class_notes(found: Mapping[Part, ClassFolders], classes: list[str]) -> list[str]:
     notes = []
-    for part, folders in found.items():
-        filled = _filled(folders)
+    for part, content in found.items():
+        filled = _filled(content)
         if absent := [name for name in classes if name not in filled]:
             notes.append(f"Classes without {part} pictures: {listed(map(repr, absent))}.")
     return notes
 
 
 def _beside_notes(path: Path, names: Mapping[Part, str]) -> list[str]:
-    entries = [entry for entry in _folders.listing(path) if entry.name not in names.values()]
-    folders = [repr(entry.name) for entry in entries if _folders.is_folder(entry)]
-    files = [repr(entry.name) for entry in entries if not _folders.is_folder(entry)]
+    entries = [entry for entry in listing(path) if entry.name not in names.values()]
+    folders = [repr(entry.name) for entry in entries if is_folder(entry)]
+    files = [repr(entry.name) for entry in entries if not is_folder(entry)]
     notes = []
     if folders:
         notes.append(f"Ignored folders beside the parts, or parts without class folders: {listed(folders)}.")

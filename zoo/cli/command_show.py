@@ -62,6 +62,9 @@ def _show_item(found: FoundItem, catalog: Catalog, *, counts: bool, json: bool) 
         return
     if counted is not None:
         render_item.show_counts(console, counted)
+    if found.run:
+        other = f"A run begins with that name, too: zoo show --kind run {found.run}"
+        screen.say(screen.errors(), other, label="note")
     if fault is not None:
         screen.say(screen.errors(), f"weights were not counted: {fault.message} {fault.hint}", label="note")
 

@@ -24,10 +24,17 @@ DATABASE = "zoo.sqlite"
 
 @dataclass(frozen=True, slots=True)
 class FoundItem:
-    """An item, with the options that were given."""
+    """An item, with the options that were given.
+
+    Attributes:
+        kind: What it is.
+        spec: Its name and options, completed.
+        run: Id of a run that begins with the same name; nothing if there is none.
+    """
 
     kind: Kind
     spec: Spec
+    run: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +48,8 @@ class FoundRun:
 def find(text: str, catalog: Catalog, *, store: Path, kind: str | None = None) -> FoundItem | FoundRun:
     """What a person means by a name with or without options, by a run's id or the beginning of one, or by its folder.
 
+    Ids of runs begin with the name of their backbone, so an item's whole name goes before the beginning of an id.
+
     Args:
         text: What was given.
         catalog: All items.
@@ -48,30 +57,31 @@ def find(text: str, catalog: Catalog, *, store: Path, kind: str | None = None) -
         kind: Kind of item, or `run`, that is meant; None for any.
 
     Raises:
-        UsageError: Several things have that name.
+        UsageError: Several items, or an item and a run, have that very name.
         UnknownNameError: Nothing has it.
         RunNotFoundError: Several runs begin so, or a run was asked for and there is none.
     """
     name = text.partition(":")[0].strip()
     kinds = [one for one in KINDS if kind in (None, one) and name in catalog.names(one)]
-    run = _run(text, store=store) if kind in (None, RUN) else None
-    meanings = [*kinds, *([RUN] if isinstance(run, FoundRun) else [])]
+    run = _run(text, store=store) if kind in (None, RUN) else RunNotFoundError("not looked for")
+    exact = isinstance(run, FoundRun) and run.record.id == text
+    meanings = [*kinds, *([RUN] if exact else [])]
     if len(meanings) > 1:
-        raise UsageError(
-            f"{text!r} names a {' and a '.join(meanings)}.", hint=f"Add --kind {' or --kind '.join(meanings)}."
-        )
-    if isinstance(run, FoundRun):
-        return run
+        message = f"{text!r} is the name of {' and '.join(f'{_article(one)} {one}' for one in meanings)}."
+        raise UsageError(message, hint=f"Add --kind {' or --kind '.join(meanings)}.")
     if kinds:
         options = item_options(catalog, kind=kinds[0], name=name)
-        return FoundItem(kinds[0], parse_spec(text, kind=kinds[0], options=options))
-    if kind == RUN and run is not None:
+        spec = parse_spec(text, kind=kinds[0], options=options)
+        return FoundItem(kinds[0], spec, run.record.id if isinstance(run, FoundRun) else "")
+    if isinstance(run, FoundRun):
+        return run
+    if kind == RUN or _is_ambiguous(text, store=store):
         raise run
-    raise _unknown(text, name, catalog, store=store, kind=kind, run=run)
+    raise _unknown(text, name, catalog, store=store, kind=kind)
 
 
-def _run(text: str, *, store: Path) -> FoundRun | RunNotFoundError | None:
-    """The run of an id, a beginning or a folder; the store's complaint if there is none; None without a store."""
+def _run(text: str, *, store: Path) -> FoundRun | RunNotFoundError:
+    """The run of an id, a beginning of one, or a folder; or what the store says if there is none."""
     home, name = store, text
     folder = Path(text)
     if folder.is_dir() and (folder.resolve().parent.parent / DATABASE).is_file():
@@ -88,17 +98,17 @@ def _run(text: str, *, store: Path) -> FoundRun | RunNotFoundError | None:
         return FoundRun(record, opened.folder(record.id))
 
 
-def _unknown(
-    text: str, name: str, catalog: Catalog, *, store: Path, kind: str | None, run: RunNotFoundError | None
-) -> Exception:
+def _is_ambiguous(text: str, *, store: Path) -> bool:
+    return sum(one.startswith(text) for one in _ids(store)) > 1
+
+
+def _unknown(text: str, name: str, catalog: Catalog, *, store: Path, kind: str | None) -> UnknownNameError:
     known = [item for one in KINDS if kind in (None, one) for item in catalog.names(one)]
-    ids = _ids(store) if kind is None else ()
-    if run is not None and sum(one.startswith(text) for one in ids) > 1:
-        return run  # several runs begin so: the store says which
-    near = difflib.get_close_matches(name, [*known, *ids], n=3, cutoff=0.5)
-    where = f" or run in {str(store)!r}" if kind is None else ""
+    if kind is not None:
+        return UnknownNameError(kind, text, known)
+    near = difflib.get_close_matches(name, [*known, *_ids(store)], n=3, cutoff=0.5)
     hint = f"Did you mean {' or '.join(near)}?" if near else "`zoo list` shows all items, `zoo leaderboard` all runs."
-    return UnknownNameError(f"{kind or 'item'}{where}", text, known, hint=hint)
+    return UnknownNameError(f"item or run in {str(store)!r}", text, known, hint=hint)
 
 
 def _ids(store: Path) -> tuple[str, ...]:
@@ -108,3 +118,7 @@ def _ids(store: Path) -> tuple[str, ...]:
 
     with Store(store) as opened:
         return tuple(record.id for record in opened.runs())
+
+
+def _article(noun: str) -> str:
+    return "an" if noun[0] in "aeiou" else "a"

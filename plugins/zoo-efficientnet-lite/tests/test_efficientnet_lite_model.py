@@ -71,9 +71,7 @@ def test_photos_are_recognised_by_the_larger_ones(
 
 def test_the_model_is_made_of_stock_layers(pretrained: Any) -> None:
     """Float32 pictures in, a 4-D feature map out; every layer is Keras' own, and keras_cv was never imported."""
-    import keras
-
-    assert type(pretrained) is type(keras.Sequential().__class__) or isinstance(pretrained, keras.Model)
+    assert type(pretrained).__name__ == "Functional"
     assert pretrained.name == "efficientnet-lite0"
     assert pretrained.input_shape == (None, 224, 224, 3)
     assert pretrained.output_shape == (None, 7, 7, 1280)
@@ -116,7 +114,7 @@ def test_each_boundary_is_one_tensor(small: Any, lite0: Variant, noise: Any) -> 
 
 
 def test_drop_layers_stay_and_work(small: Any, noise: Any) -> None:
-    """Each unit with a shortcut but the first has a drop layer, rates rise to less than 0.2, and they drop in training."""
+    """Each unit with a shortcut has a drop layer; the rates rise from 0 towards 0.2, and training drops."""
     drops = [layer for layer in small.layers if layer.name.endswith("_drop")]
     rates = [drop.rate for drop in drops]
     assert [drop.name for drop in drops] == [f"{unit}_drop" for unit in VARIANTS[0].units if unit[-1] != "a"]
@@ -154,18 +152,18 @@ def test_any_size_pads_as_the_weights_were_trained(
     np.testing.assert_allclose(np.asarray(model(photo)), np.asarray(reference(photo)), atol=1e-5)
 
 
-def test_random_weights_follow_the_seed(build: Callable[..., Any], lite0: Variant, pretrained: Any) -> None:
+def test_random_weights_follow_the_seed(build: Callable[..., Any], lite0: Variant, small: Any) -> None:
     """Without weights the same graph starts from numbers that Keras' seed decides, and never from the released ones."""
     import keras
 
     def kernels(seed: int) -> list[Any]:
         keras.utils.set_random_seed(seed)
-        model = build(lite0.name, size=224, weights=None)
-        assert model.get_config() == pretrained.get_config()
+        model = build(lite0.name, size=64, weights=None)
+        assert model.get_config() == small.get_config()
         return [np.asarray(layer.kernel) for layer in model.layers if hasattr(layer, "kernel")]
 
     first, again, other = kernels(1), kernels(1), kernels(2)
-    released = [np.asarray(layer.kernel) for layer in pretrained.layers if hasattr(layer, "kernel")]
+    released = [np.asarray(layer.kernel) for layer in small.layers if hasattr(layer, "kernel")]
     assert len(first) == len(released) == 49
     for kernel, same, different, trained in zip(first, again, other, released, strict=True):
         np.testing.assert_array_equal(kernel, same)
