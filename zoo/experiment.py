@@ -19,7 +19,7 @@ from zoo.errors import DivergedError, TrainingError, WeightsError, ZooError
 from zoo.events import Note, RunEnded, RunStarted, ignore
 from zoo.forward import value_of
 from zoo.proof import early_notes, inference_accuracy, prove, verdict
-from zoo.recipe import item_origins, recipe_digest
+from zoo.recipe import item_origins, recipe_digest, row_digest
 
 if TYPE_CHECKING:
     from zoo.dataset import Dataset
@@ -68,7 +68,7 @@ def run(recipe: Recipe, bench: Bench, *, index: int = 1, total: int = 1, reraise
         bench.observe(RunEnded(known, index, total, reused=True))
         return known
     bench.observe(RunStarted(recipe, index, total))
-    run_id = bench.store.begin(recipe=recipe, digest=digest, environment=surroundings)
+    run_id = bench.store.begin(recipe, digest=digest, environment=surroundings, row=row_digest(recipe))
     record = bench.store.get(run_id)
     began = time.perf_counter()
     problem: ZooError | None = None

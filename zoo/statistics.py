@@ -34,8 +34,8 @@ class Comparison:
         difference: Score of the first minus score of the second, in [-1, 1].
         low: Lower end of the difference's 95 % interval.
         high: Upper end.
-        p_value: Of the sign-flip test: how often chance alone differs as much.
-        tie: Whether the two cannot be told apart.
+        p_value: How often chance alone differs as much, the larger of two answers (see `compare`).
+        tie: Whether the two cannot be told apart at the 5 % level.
     """
 
     difference: float
@@ -126,10 +126,10 @@ def compare(
 ) -> Comparison:
     """Whether two rows that were scored on the same pictures differ.
 
-    They do if both hold, else they tie. (1) A sign-flip test over pictures rejects at 5 % that the rows are
-    interchangeable on each of them. It holds for any number of pictures, but is blind to seeds; for one seed it is
-    McNemar's test. (2) The 95 % interval of the difference over pictures and seeds leaves out 0. It knows of seeds, but
-    is too narrow by itself when the rows differ on a handful of pictures. See `zoo.resampling` for how both are drawn.
+    They do if two tests say so at the 5 % level, else they tie. (1) A sign-flip test over pictures: are the rows
+    interchangeable on each of them? It holds for any number of pictures, but is blind to seeds; for one seed it is
+    McNemar's test. (2) The interval of the difference over pictures and seeds: does it leave out 0? It knows of seeds,
+    but is too narrow by itself when the rows differ on a handful of pictures. See `zoo.resampling` for both.
 
     Args:
         correct_a: Whether each seed's run of the first row was right, of shape (seeds, n).
@@ -148,11 +148,13 @@ def compare(
         )
     share, rng = _shares(correct_a, weights), np.random.default_rng(seed)
     gaps = first.mean(axis=0) - second.mean(axis=0)
-    difference, p_value = _sum(gaps * share), sign_flip(gaps * share, rng)
+    difference = _sum(gaps * share)
     # One unseen picture for either row keeps the interval from closing where the rows never differed.
-    drawn = deviations([first, -second], share, rng, unseen=(-1.0, 1.0))
-    low, high = np.clip(difference + np.quantile(drawn, [LEVEL / 2, 1 - LEVEL / 2]), -1.0, 1.0).tolist()
-    return Comparison(difference, low, high, p_value, tie=not (p_value < LEVEL and (low > 0 or high < 0)))
+    drawn = difference + deviations([first, -second], share, rng, unseen=(-1.0, 1.0))
+    other_side = min(int((drawn <= 0).sum()), int((drawn >= 0).sum()))
+    p_value = max(sign_flip(gaps * share, rng), min(1.0, 2 * (1 + other_side) / (len(drawn) + 1)))
+    low, high = np.clip(np.quantile(drawn, [LEVEL / 2, 1 - LEVEL / 2]), -1.0, 1.0).tolist()
+    return Comparison(difference, low, high, p_value, tie=p_value >= LEVEL)
 
 
 def chance_level(classes: int) -> float:

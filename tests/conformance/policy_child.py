@@ -79,7 +79,20 @@ def examine(spec: str) -> dict[str, Any]:
         reloaded = dict(zip([w.path for w in model.weights], [value_of(w) for w in again.weights], strict=True))
         classes = sorted({f"{type(layer).__module__}.{type(layer).__name__}" for layer in again.layers})
         same = np.abs(model.predict(pixels[:8], verbose=0) - again.predict(pixels[:8], verbose=0)).max()
-    phase = built.phases[-1]
+    weights = [
+        {
+            "path": weight.path,
+            "block": weight.block,
+            "role": weight.role,
+            "size": weight.size,
+            "trainable": weight.trainable,
+            "moved": bool(old.tobytes() != value_of(weight.variable).tobytes()),
+            "reloaded": bool(value_of(weight.variable).tobytes() == reloaded[weight.variable.path].tobytes()),
+            "flag": bool(weight.layer.trainable),
+        }
+        for weight, old in zip(assembly.weights, before, strict=True)
+    ]
+    phase = built.phases[-1]  # drawing in training mode moves adapting statistics, so it comes last
     with assembly.opened(phase) as tail:
         boundary = assembly.boundary(phase)
         prefix = assembly.prefix(boundary)
@@ -93,19 +106,7 @@ def examine(spec: str) -> dict[str, Any]:
         "reload_difference": float(same),
         "classes": classes,
         "counted": trained.trainable_weights,
-        "weights": [
-            {
-                "path": weight.path,
-                "block": weight.block,
-                "role": weight.role,
-                "size": weight.size,
-                "trainable": weight.trainable,
-                "moved": bool(old.tobytes() != value_of(weight.variable).tobytes()),
-                "reloaded": bool(value_of(weight.variable).tobytes() == reloaded[weight.variable.path].tobytes()),
-                "flag": bool(weight.layer.trainable),
-            }
-            for weight, old in zip(assembly.weights, before, strict=True)
-        ],
+        "weights": weights,
     }
 
 

@@ -222,7 +222,7 @@ def test_nothing_global_changes(noise: Path) -> None:
     for thread in threads:
         thread.join()
     assert list(warnings.filters) == before
-    assert ImageFile.LOAD_TRUNCATED_IMAGES == truncated
+    assert truncated is ImageFile.LOAD_TRUNCATED_IMAGES
 
 
 def test_arrays_go_the_same_way() -> None:

@@ -21,6 +21,7 @@ class Memory:
     """A cache in a dictionary."""
 
     def __init__(self) -> None:
+        """Empty at first."""
         self.texts: dict[str, str] = {}
 
     def get(self, key: str, /) -> str | None:

@@ -114,7 +114,7 @@ def test_copies_and_groups_never_straddle(rows: list[tuple[int, int, int]], seed
     try:
         sides = split(data, seed=seed)
     except SplitError:  # everything hangs together
-        assume(False)  # noqa: FBT003 - hypothesis' own spelling; it fails the test if this happens often
+        assume(False)  # the test fails if this happens often
     side_of = {index: part for part in ("train", "validation", "test") for index in getattr(sides, part)}
     assert sorted(side_of) == list(range(len(rows)))
     for mark in {mark for _, mark, _ in rows}:

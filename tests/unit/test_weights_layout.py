@@ -77,6 +77,17 @@ def test_a_whole_saved_model_of_the_older_kind_is_loaded(tmp_path: Path) -> None
     assert same(source, target)
 
 
+def test_long_lists_of_names_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keras cuts lists that do not fit into one attribute of HDF5 into several."""
+    monkeypatch.setattr(legacy_h5_format, "HDF5_OBJECT_HEADER_LIMIT", 60)
+    source, target = network(), network()
+    path = save_older(source, tmp_path / "w.h5")
+    with h5py.File(path) as file:
+        assert "layer_names1" in file.attrs
+    load(target, path, backbone="net")
+    assert same(source, target)
+
+
 def test_optimiser_state_in_the_file_is_no_difference(tmp_path: Path) -> None:
     """A model that was trained before it was saved holds more than its layers; that does not count."""
     source, target = network(), network()

@@ -114,12 +114,11 @@ def _file_notes(sides: Mapping[Part | None, ClassFolders]) -> list[str]:
         ending for side in sides.values() for found in (side.beside, *side.classes.values()) for ending in found.ignored
     ]
     if ignored:
-        notes.append(f"Ignored {counted(len(ignored), 'file')} that are no pictures: {kinds(ignored)}.")
+        notes.append(f"Ignored files that are no pictures, {len(ignored):,}: {kinds(ignored)}.")
     loose = [name for side in sides.values() for name, _ in side.beside.pictures]
     if loose:
         notes.append(
-            f"Ignored {counted(len(loose), 'picture')} that lie beside the class folders and so belong to no class: "
-            f"{listed(loose)}."
+            f"Ignored pictures beside the class folders, which have no class, {len(loose):,}: {listed(loose)}."
         )
     return notes
 

@@ -7,6 +7,7 @@ how it is drawn here: a field of surface slopes decides where in a made-up scene
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,8 +48,7 @@ def render(rng: Generator, *, size: int, damaged: bool) -> UInt8Array:
     _body(canvas)
     _fittings(canvas)
     if damaged:
-        for kind in rng.choice(len(_DAMAGE), size=rng.integers(1, 5), p=[share for _, share in _DAMAGE]):
-            _DAMAGE[kind][0](canvas)
+        _harm(replace(canvas, rng=rng.spawn(1)[0]))  # of its own, so that everything else is as without damage
     _dirt(canvas)
     return _photograph(canvas)
 
@@ -81,6 +81,12 @@ def _fittings(canvas: Canvas) -> None:
     for part, probability in ((_handle, 0.35), (_trim, 0.25), (_window, 0.22), (_wheel_arch, 0.22), (_cap, 0.12)):
         if canvas.chance(probability):
             part(canvas)
+
+
+def _harm(canvas: Canvas) -> None:
+    shares = [share for _, share in _DAMAGE]
+    for kind in canvas.rng.choice(len(_DAMAGE), size=canvas.rng.integers(1, 5), p=shares):
+        _DAMAGE[kind][0](canvas)
 
 
 def _seam(canvas: Canvas) -> None:

@@ -70,7 +70,7 @@ def _flat(path: Path, content: ClassFolders) -> SourceError:
         return SourceError(f"The folder {str(path)!r} is empty.", hint="Make one sub-folder for each class in it.")
     others = f"; other files: {kinds(ignored)}" if ignored else ""
     return SourceError(
-        f"{str(path)!r} has no sub-folders; {counted(len(loose), 'picture')} lie directly in it{others}.",
+        f"{str(path)!r} has no sub-folders. Directly in it: {counted(len(loose), 'picture')}{others}.",
         hint="Make one sub-folder for each class and sort the pictures into them.",
     )
 
@@ -96,7 +96,7 @@ def _single(path: Path, name: str, content: ClassFolders) -> SourceError:
     below = sorted({parts[1] for parts in steps if parts[2:]})
     deeper = f"If the classes are {listed(map(repr, below))}, give {str(path / name)!r} instead."
     loose = len(content.beside.pictures)
-    beside = f"; {counted(loose, 'picture')} beside it belong to no class" if loose else ""
+    beside = f", and {counted(loose, 'picture')} beside it without a class" if loose else ""
     return SourceError(
         f"{str(path)!r} has pictures of one class only, {name!r} ({count}){beside}; "
         f"at least {_LEAST_CLASSES} are needed.",

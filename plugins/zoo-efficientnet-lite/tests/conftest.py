@@ -126,6 +126,7 @@ class LegacyFile:
     """Instructions that are run after the dict is filled, with the dict on the stack."""
 
     def __bytes__(self) -> bytes:
+        """The whole file."""
         head = [self.magic, self.protocol, {"protocol_version": 1001, "little_endian": self.little_endian}]
         filled = b"".join(code(entry.name) + entry.instructions + b"s" for entry in self.entries)
         state = b"\x80\x02" + self.empty + filled + self.extra + b"."

@@ -15,10 +15,12 @@ from zoo_efficientnet_lite.torch_legacy import read_tensors
 
 
 def read(file: Any) -> dict[str, Any]:
+    """The tensors of a file."""
     return read_tensors(bytes(file), origin="The file")
 
 
 def legacy_bytes(torch: Any, state: Any) -> bytes:
+    """What torch writes in its legacy format."""
     stream = io.BytesIO()
     torch.save(state, stream, _use_new_zipfile_serialization=False)
     return stream.getvalue()

@@ -23,9 +23,11 @@ class Shell:
     """Pickles into a call of the shell."""
 
     def __init__(self, victim: Path) -> None:
+        """The call would make the victim."""
         self.victim = victim
 
     def __reduce__(self) -> tuple[Any, ...]:
+        """What pickle is told to call."""
         return os.system, (f"echo > {self.victim}",)
 
 

@@ -24,6 +24,13 @@ CATS = {281, 282, 285}
 """Tabby, tiger cat, Egyptian cat."""
 
 
+def array(tensor: Any) -> npt.NDArray[Any]:
+    """A tensor or variable of any backend as a NumPy array."""
+    import keras
+
+    return np.array(keras.ops.convert_to_numpy(tensor))
+
+
 def largest_square(pixels: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.float32]:
     """The central square of a picture, resized bilinearly; stretching costs lite0 five points on the coffee."""
     from PIL import Image
@@ -84,7 +91,7 @@ def test_the_model_is_made_of_stock_layers(pretrained: Any) -> None:
 def test_pixels_are_scaled_as_the_weights_expect(small: Any) -> None:
     """The first layer makes (x − 127) / 128 of a pixel, without rounding."""
     pixels = np.arange(256, dtype=np.float32).reshape(1, 16, 16, 1).repeat(3, axis=3)
-    scaled = np.asarray(small.get_layer("rescaling")(pixels))
+    scaled = array(small.get_layer("rescaling")(pixels))
     np.testing.assert_array_equal(scaled, (pixels - 127) / 128)
 
 
@@ -105,12 +112,12 @@ def test_each_boundary_is_one_tensor(small: Any, lite0: Variant, noise: Any) -> 
     """Cut after any block, the part below and the part above give what the whole gives."""
     import keras
 
-    whole = np.asarray(small(noise))
+    whole = array(small(noise))
     for block in lite0.blocks[:-1]:
         last = [x for x in small.layers if any(fnmatch.fnmatchcase(x.name, p) for p in block.layers)][-1]
         below = keras.Model(small.input, last.output)
         above = keras.Model(last.output, small.output)
-        np.testing.assert_allclose(np.asarray(above(below(noise))), whole, atol=1e-5, err_msg=block.name)
+        np.testing.assert_allclose(array(above(below(noise))), whole, atol=1e-5, err_msg=block.name)
 
 
 def test_drop_layers_stay_and_work(small: Any, noise: Any) -> None:
@@ -120,7 +127,7 @@ def test_drop_layers_stay_and_work(small: Any, noise: Any) -> None:
     assert [drop.name for drop in drops] == [f"{unit}_drop" for unit in VARIANTS[0].units if unit[-1] != "a"]
     assert rates == pytest.approx([0.2 * i / 16 for i in (2, 4, 6, 7, 9, 10, 12, 13, 14)])
     saved = small.get_weights()
-    runs = [np.asarray(small(noise, training=True)) for _ in range(6)]
+    runs = [array(small(noise, training=True)) for _ in range(6)]
     small.set_weights(saved)
     assert any(not np.array_equal(runs[0], run) for run in runs[1:])
 
@@ -149,7 +156,7 @@ def test_any_size_pads_as_the_weights_were_trained(
     reference = keras.models.clone_model(model, clone_function=self_padding)
     reference.set_weights(model.get_weights())
     photo = np.random.default_rng(1).integers(0, 256, (1, size, size, 3)).astype("float32")
-    np.testing.assert_allclose(np.asarray(model(photo)), np.asarray(reference(photo)), atol=1e-5)
+    np.testing.assert_allclose(array(model(photo)), array(reference(photo)), atol=1e-5)
 
 
 def test_random_weights_follow_the_seed(build: Callable[..., Any], lite0: Variant, small: Any) -> None:
@@ -160,10 +167,10 @@ def test_random_weights_follow_the_seed(build: Callable[..., Any], lite0: Varian
         keras.utils.set_random_seed(seed)
         model = build(lite0.name, size=64, weights=None)
         assert model.get_config() == small.get_config()
-        return [np.asarray(layer.kernel) for layer in model.layers if hasattr(layer, "kernel")]
+        return [array(layer.kernel) for layer in model.layers if hasattr(layer, "kernel")]
 
     first, again, other = kernels(1), kernels(1), kernels(2)
-    released = [np.asarray(layer.kernel) for layer in small.layers if hasattr(layer, "kernel")]
+    released = [array(layer.kernel) for layer in small.layers if hasattr(layer, "kernel")]
     assert len(first) == len(released) == 49
     for kernel, same, different, trained in zip(first, again, other, released, strict=True):
         np.testing.assert_array_equal(kernel, same)
@@ -179,7 +186,7 @@ def test_drop_layers_follow_the_seed(build: Callable[..., Any], lite0: Variant) 
     def states(seed: int) -> list[Any]:
         keras.utils.set_random_seed(seed)
         model = build(lite0.name, size=32, weights=lite0.weights)
-        return [np.asarray(layer.seed_generator.state) for layer in model.layers if layer.name.endswith("_drop")]
+        return [array(layer.seed_generator.state) for layer in model.layers if layer.name.endswith("_drop")]
 
     first, again, other = states(1), states(1), states(2)
     assert len(first) == 9

@@ -17,6 +17,7 @@ class Reference:
     """EfficientNet-Lite's forward pass (Tan and Le 2019, without squeeze-and-excitation, with ReLU6)."""
 
     def __init__(self, torch: Any, tensors: dict[str, Any]) -> None:
+        """Takes the module torch and a state dict of arrays."""
         self.torch = torch
         self.tensors = {name: torch.from_numpy(tensor) for name, tensor in tensors.items()}
 

@@ -1,0 +1,1 @@
+"""The parts of `docs/generate.py`: one module for each page, and the Markdown they share."""
