@@ -9,12 +9,10 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from zoo import statistics
-from zoo.board import Board, build_board
+from zoo.board import Board, Context, baselines, build_board
 from zoo.errors import RunNotFoundError, UsageError
-from zoo.events import GridStarted, Note, ignore
+from zoo.events import GridStarted
 from zoo.plugins import load_catalog
 from zoo.progress import for_python
 from zoo.recipe import (
@@ -36,7 +34,7 @@ if TYPE_CHECKING:
     from zoo.experiment import Bench
     from zoo.registry import Catalog
     from zoo.runs import Run
-    from zoo.values import Metric, RunRecord, Scores, Spec
+    from zoo.values import Metric, RunRecord, Spec
 
 
 @dataclass(frozen=True)
@@ -169,7 +167,7 @@ def compare(
     Raises:
         ZooError: If the grid cannot start: unknown names, unusable data, a store that cannot be written.
     """
-    from zoo.experiment import run
+    from zoo.experiment import identify, run
 
     if seeds < 1:
         raise UsageError(f"seeds must be at least 1, not {seeds}.", hint="Give --seeds 1 or more.")
@@ -181,11 +179,13 @@ def compare(
         dataset = _dataset(data, items, opened, source=source, split=split, split_seed=split_seed, observe=watch)
         recipes = [_recipe(dataset, row, seed, settings) for row in specs for seed in range(seeds)]
         bench = _bench(items, dataset, opened, watch)
-        opened.save_board_context(dataset.report.digest, dataset.split.digest, _context(data, dataset))
-        watch(GridStarted(len(recipes), 0))
+        context = _context(dataset)
+        opened.save_board_context(context.data, context.split, context)
+        finished = sum(opened.find(identify(recipe, items)[1]) is not None for recipe in recipes)
+        watch(GridStarted(len(recipes), finished))
         records = [run(recipe, bench, index=i, total=len(recipes)) for i, recipe in enumerate(recipes, start=1)]
-        board = _board(opened, records, _context_of(opened, dataset.split.digest), metric)
-        return _with_test(board, bench, records)
+        _score_test(_board(opened, records, context, metric), bench, records)
+        return _board(opened, records, context, metric)
 
 
 def leaderboard(store: str | Path = "zoo-runs", *, metric: Metric = "accuracy") -> Board:
@@ -275,3 +275,56 @@ def _recipe(dataset: Dataset, row: tuple[Spec, Spec, Spec, Spec], seed: int, set
     )
     validate_recipe(recipe)
     return recipe
+
+
+def _context(dataset: Dataset) -> Context:
+    labels = dataset.labels("validation")
+    return Context(
+        data=dataset.report.digest,
+        split=dataset.split.digest,
+        classes=dataset.classes,
+        n_train=len(dataset.split.train),
+        n_validation=len(dataset.split.validation),
+        n_test=len(dataset.split.test),
+        baselines=baselines(dataset.baselines(), labels, len(dataset.classes)),
+        notes=(*dataset.report.notes, *dataset.split.notes),
+    )
+
+
+def _board(store: Store, records: Sequence[RunRecord], context: Context | dict[str, Any], metric: Metric) -> Board:
+    """The board of some runs, with the test scores that the store already has."""
+    split = context.split if isinstance(context, Context) else str(context["split"])
+    kept = {}
+    for record in records:
+        if record.validation is not None:
+            stored = store.load_predictions(record.id, "validation")
+            kept[record.id] = (stored.labels, stored.probabilities)
+    looks = {look.run_id: look.scores for look in store.test_looks(split)}
+    return build_board(records, kept, context, metric=metric, tests=looks)
+
+
+def _score_test(board: Board, bench: Bench, records: Sequence[RunRecord]) -> None:
+    """Scores the models of the recommended row on the test part, once; the store keeps that it was looked at."""
+    from zoo.artefact import load_model
+    from zoo.building import size_of
+    from zoo.evaluation import predict
+
+    row, dataset, store = board.recommended, bench.dataset, bench.store
+    if row is None or not dataset.split.test:
+        return
+    seen = {look.run_id for look in store.test_looks(dataset.split.digest)}
+    chosen = [record for record in records if record.id in row.run_ids and record.validation and record.id not in seen]
+    if not chosen:
+        return
+    side = dataset.test_side(size_of(chosen[0].recipe.backbone))
+    for record in chosen:
+        probabilities = predict(load_model(store.folder(record.id)), side.pixels).probabilities
+        store.save_predictions(
+            record.id, "test", ids=dataset.ids("test"), labels=side.labels, probabilities=probabilities
+        )
+        store.record_test_look(
+            row=row_digest(record.recipe),
+            run_id=record.id,
+            when=datetime.now(UTC).isoformat(timespec="seconds"),
+            scores=statistics.score(probabilities, side.labels),
+        )

@@ -20,7 +20,7 @@ from zoo.values import Side
 if TYPE_CHECKING:
     from zoo.contracts import Source
     from zoo.events import Observer
-    from zoo.health import FingerprintCache
+    from zoo.fingerprints import FingerprintCache
     from zoo.registry import Catalog
     from zoo.values import HealthReport, ImageTable, Part, Split
 

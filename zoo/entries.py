@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -15,17 +15,18 @@ from zoo.values import Scores
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from zoo.values import FloatArray, IntArray, Metric, Recipe, RunRecord
+    from zoo.statistics import BoolArray, Float64Array
+    from zoo.values import FloatArray, IntArray, Metric, Recipe, RunRecord, Status
 
     Predicted: TypeAlias = Mapping[str, tuple[IntArray, FloatArray]]
     """By run id: true labels (n,) and probabilities (n, classes) on the validation part."""
 
-NOT_LEARNING = "not learning in inference mode"
+NOT_LEARNING: Status = "not learning in inference mode"
 SETTINGS = ("epochs", "batch_size", "learning_rate", "label_smoothing", "patience", "metric")
 """Fields of a recipe that a row's four names do not show."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Entry:
     """A row together with what is needed to compare it.
 
@@ -39,7 +40,7 @@ class Entry:
     row: Row
     recipe: Recipe
     labels: IntArray | None
-    correct: Any
+    correct: BoolArray | None
 
 
 def entries(
@@ -76,6 +77,7 @@ def _entry(
     told: Sequence[str],
 ) -> Entry:
     complete = [run for run in runs if run.validation is not None]
+    looks = [tests[run.id] for run in runs if run.id in tests]
     row = Row(
         kind="run",
         backbone=str(recipe.backbone),
@@ -90,7 +92,7 @@ def _entry(
         total=max(run.total_weights for run in runs),
         seconds=sum(run.seconds for run in runs),
         run_ids=tuple(run.id for run in runs),
-        test=_mean([tests[run.id] for run in runs if run.id in tests]),
+        test=_mean(looks) if looks else None,
         notes=tuple(dict.fromkeys(note for run in runs for note in run.notes)),
     )
     row = _with_status(row, runs, complete)
@@ -115,13 +117,14 @@ def _with_status(row: Row, runs: Sequence[RunRecord], complete: Sequence[RunReco
     return dataclasses.replace(row, reason=f"{said}: {first.reason}" if first.reason else f"{said}.")
 
 
-def _with_scores(row: Row, complete: Sequence[RunRecord], labels: Any, correct: Any, metric: Metric) -> Row:  # noqa: ANN401 - arrays or None
+def _with_scores(
+    row: Row, complete: Sequence[RunRecord], labels: IntArray | None, correct: BoolArray | None, metric: Metric
+) -> Row:
     mean = _mean([run.validation for run in complete if run.validation is not None])
-    assert mean is not None  # noqa: S101 - complete runs have scores
     seeds = [getattr(run.validation, metric) for run in complete]
     score = getattr(mean, metric)
     notes = row.notes
-    if correct is None:
+    if labels is None or correct is None:
         low, high = statistics.wilson(score, mean.n)
         notes = (*notes, "Stored predictions are missing: the interval knows nothing of seeds.")
     else:
@@ -140,12 +143,12 @@ def _with_scores(row: Row, complete: Sequence[RunRecord], labels: Any, correct: 
     )
 
 
-def weights_for(labels: IntArray, metric: Metric) -> Any:  # noqa: ANN401 - an array or None
+def weights_for(labels: IntArray, metric: Metric) -> Float64Array | None:
     """Weights of pictures under a metric, None for equal ones."""
     return statistics.balanced_weights(labels) if metric == "balanced_accuracy" else None
 
 
-def _correct(found: Sequence[tuple[IntArray, FloatArray]], wanted: int) -> tuple[IntArray | None, Any]:
+def _correct(found: Sequence[tuple[IntArray, FloatArray]], wanted: int) -> tuple[IntArray | None, BoolArray | None]:
     """Labels and right predictions, if they are there for all seeds and belong to the same pictures."""
     if len(found) < wanted or any(not np.array_equal(labels, found[0][0]) for labels, _ in found):
         return None, None
@@ -153,10 +156,8 @@ def _correct(found: Sequence[tuple[IntArray, FloatArray]], wanted: int) -> tuple
     return labels, np.stack([np.asarray(table).argmax(axis=1) == labels for _, table in found])
 
 
-def _mean(scores: Sequence[Scores]) -> Scores | None:
-    """Means field by field, rounded where floating point would tell equal rows apart; None of none."""
-    if not scores:
-        return None
+def _mean(scores: Sequence[Scores]) -> Scores:
+    """Means field by field, rounded where floating point would tell equal rows apart."""
 
     def mean(values: Sequence[float]) -> float:
         return round(sum(values) / len(values), 12)

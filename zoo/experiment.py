@@ -61,8 +61,7 @@ def run(recipe: Recipe, bench: Bench, *, index: int = 1, total: int = 1, reraise
         total: Number of runs in the grid.
         reraise: Raise the error of a failed run after it is stored.
     """
-    surroundings = _surroundings(recipe, bench.catalog)
-    digest = recipe_digest(recipe, surroundings)
+    surroundings, digest = identify(recipe, bench.catalog)
     known = bench.store.find(digest)
     if known is not None:
         bench.observe(RunEnded(known, index, total, reused=True))
@@ -94,14 +93,18 @@ def run(recipe: Recipe, bench: Bench, *, index: int = 1, total: int = 1, reraise
     return record
 
 
-def _surroundings(recipe: Recipe, catalog: Catalog) -> dict[str, Any]:
-    """What changes the numbers besides the recipe. Weights that cannot be had fail the row later, in `build`."""
+def identify(recipe: Recipe, catalog: Catalog) -> tuple[dict[str, Any], str]:
+    """What changes the numbers besides the recipe, and the digest of both, by which a finished run is found again.
+
+    Weights that cannot be had are `missing` here, and fail the row later, when it is built.
+    """
     backend = require_keras().backend.backend()
     try:
         weights = weights_fingerprint(catalog.backbone(recipe.backbone.name), recipe.backbone)
     except ZooError:
         weights = "missing"
-    return {**environment(backend), "weights": weights, "plugins": item_origins(catalog, recipe)}
+    surroundings = {**environment(backend), "weights": weights, "plugins": item_origins(catalog, recipe)}
+    return surroundings, recipe_digest(recipe, surroundings)
 
 
 def _explained(error: Exception, catalog: Catalog) -> ZooError:

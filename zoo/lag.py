@@ -69,6 +69,6 @@ def not_learning(
     slowest = max(momenta.values())
     return (
         f"training accuracy {training_accuracy:.2f} (batch statistics) but validation {validation.accuracy:.2f} "
-        f"(moving statistics), majority class {majority:.2f}: with momentum {slowest:g} the moving statistics need about "
-        f"{steps_needed(slowest)} steps and had {steps}. Train longer, or take bn-affine."
+        f"(moving statistics), majority class {majority:.2f}: with momentum {slowest:g} the moving statistics need "
+        f"about {steps_needed(slowest)} steps and had {steps}. Train longer, or take bn-affine."
     )

@@ -80,8 +80,10 @@ class Row:
         seeds: Number of runs that have scores.
         failed: Number of seeds that ended without.
         single_seed: Whether one seed is all there is, so that luck cannot be told from merit.
-        tied_with_best: Whether it cannot be told from the best row. False for the best row itself.
-        recommended: Whether it is the cheapest among the best row and its ties.
+        tied_with_best: Whether it cannot be told from the best row, with as many rows as there are (see
+            `zoo.statistics.holm`). False for the best row itself.
+        recommended: Whether it is the cheapest (see `cost`) of the best row and those that cannot be told from it even
+            if the two are looked at alone. That is stricter: calling a worse row equal costs more here.
         trainable: Scalar weights that were trained.
         total: Scalar weights of the model.
         seconds: Wall time of all its runs together.
@@ -171,7 +173,7 @@ class Board:
 
     @property
     def recommended(self) -> Row | None:
-        """The cheapest among the best row and those that cannot be told from it."""
+        """The cheapest among the best row and those that cannot be told from it; see `Row.recommended`."""
         return next((row for row in self.rows if row.recommended), None)
 
     def to_json(self) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from zoo.resampling import deviations, sign_flip
 from zoo.values import Scores
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from zoo.values import FloatArray, IntArray
 
     BoolArray: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
@@ -155,6 +157,18 @@ def compare(
     p_value = max(sign_flip(gaps * share, rng), min(1.0, 2 * (1 + other_side) / (len(drawn) + 1)))
     low, high = np.clip(np.quantile(drawn, [LEVEL / 2, 1 - LEVEL / 2]), -1.0, 1.0).tolist()
     return Comparison(difference, low, high, p_value, tie=p_value >= LEVEL)
+
+
+def holm(p_values: Sequence[float]) -> tuple[float, ...]:
+    """P-values of a family of comparisons, raised so that all together err at most as often as one (Holm 1979).
+
+    Without it, in a simulation of eight equal rows, four boards in ten called some row worse than the best.
+    """
+    raised, floor = [0.0] * len(p_values), 0.0
+    for done, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        floor = max(floor, min(1.0, p_values[index] * (len(p_values) - done)))
+        raised[index] = floor
+    return tuple(raised)
 
 
 def chance_level(classes: int) -> float:
