@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from generator import catalog, command_line, error_tree, recipes
+from generator import catalog, command_line, error_tree, modules, recipes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,6 +19,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "catalog.md": catalog.write,
     "cli.md": command_line.write,
     "errors.md": error_tree.write,
+    "modules.md": modules.write,
     "recipe.md": recipes.write,
 }
 

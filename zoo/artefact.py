@@ -6,6 +6,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
+from zoo.backend import without_tensorflow
 from zoo.errors import RunFormatError, StoreError, TrainingError
 from zoo.forward import value_of
 
@@ -58,7 +59,8 @@ def load_model(folder: Path) -> KerasModel:
     if not path.is_file():
         raise RunFormatError(f"The run has no model: {path} is missing.", hint="Run the recipe again.")
     try:
-        return keras.models.load_model(path, compile=False, safe_mode=True)
+        with without_tensorflow():
+            return keras.models.load_model(path, compile=False, safe_mode=True)
     except (ValueError, TypeError, OSError) as error:
         raise RunFormatError(f"{path} cannot be loaded: {error}.", hint="Run the recipe again.") from error
 

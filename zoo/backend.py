@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.abc
+import importlib.machinery
 import importlib.util
 import os
 import random
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +16,7 @@ import numpy as np
 from zoo.errors import UsageError
 
 if TYPE_CHECKING:
+    import types
     from collections.abc import Iterator
 
 _PACKAGES = {"tensorflow": "tensorflow", "jax": "jax", "torch": "torch"}
@@ -57,15 +61,58 @@ def clean_state(seed: int) -> Iterator[None]:
         seed: In [0, 2**32).
     """
     keras = require_keras()
+    with without_tensorflow(), _own_state(keras):
+        keras.config.set_dtype_policy("float32")
+        keras.utils.set_random_seed(seed)
+        yield
+
+
+@contextlib.contextmanager
+def _own_state(keras: Any) -> Iterator[None]:  # noqa: ANN401 - the module
     python, numpy, policy = random.getstate(), np.random.get_state(), keras.config.dtype_policy()  # noqa: NPY002 - Keras draws from it
-    keras.config.set_dtype_policy("float32")
-    keras.utils.set_random_seed(seed)
     try:
         yield
     finally:
         keras.config.set_dtype_policy(policy)
         random.setstate(python)
         np.random.set_state(numpy)  # noqa: NPY002 - as above
+
+
+class _Closed(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Lets TensorFlow be found and not be imported: who only asks whether it is installed gets the usual answer."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> importlib.machinery.ModuleSpec | None:  # noqa: ARG002 - the protocol
+        return importlib.machinery.ModuleSpec(name, self) if name == "tensorflow" else None
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType | None:
+        raise ImportError(f"{spec.name} is not imported during a run under another backend")
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        """Never reached."""
+
+
+@contextlib.contextmanager
+def without_tensorflow() -> Iterator[None]:
+    """Keeps Keras from importing TensorFlow under another backend, where that costs seconds and all GPU memory.
+
+    Keras asks whether TensorFlow is there when it seeds, saves and loads, and the question imports it. Nothing happens
+    under the TensorFlow backend, or where the person has imported it already.
+    """
+    keras = require_keras()
+    if keras.backend.backend() == "tensorflow" or "tensorflow" in sys.modules:
+        yield
+        return
+    from keras.src.utils import module_utils
+
+    closed = _Closed()
+    sys.meta_path.insert(0, closed)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(closed)
+        for name in ("tensorflow", "gfile"):
+            with contextlib.suppress(AttributeError):
+                getattr(module_utils, name)._available = None  # noqa: SLF001 - Keras remembers the answer for good
 
 
 def reseed(seed: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import zipfile
+import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -67,14 +68,15 @@ def read_predictions(path: Path) -> StoredPredictions:
     import numpy as np
 
     try:
-        with np.load(path, allow_pickle=False) as file:
-            ids = tuple(file["ids"].tolist())
-            return StoredPredictions(ids, file["labels"], file["probabilities"])
+        # Opened here, because NumPy leaves a file open that turns out not to be an archive.
+        with path.open("rb") as file:
+            arrays = np.load(file, allow_pickle=False)
+            return StoredPredictions(tuple(arrays["ids"].tolist()), arrays["labels"], arrays["probabilities"])
     except FileNotFoundError as error:
         raise RunNotFoundError(
             f"There are no stored predictions at {path}.", hint="Run the recipe again, or evaluate the run's model."
         ) from error
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, LookupError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise RunFormatError(
             f"The predictions {path} cannot be read: {error}.", hint="Delete the file and run the recipe again."
         ) from error

@@ -130,4 +130,3 @@ def _phases(policy: Policy) -> str:
         for phase in policy.plan(BLOCKS, EPOCHS, **options)
     )
     return f"For {BLOCKS} blocks and {EPOCHS} epochs:\n\n{table(head, rows)}"
-

@@ -118,10 +118,10 @@ def _run(grid: GridRecipe, catalog: Catalog, *, json: bool) -> None:
             observe=observe,
             catalog=catalog,
         )
-    from zoo.cli.render_board import has_failed, show_board
+    from zoo.cli.render_board import board_document, has_failed, show_board
 
     if json:
-        screen.write_json(board.to_json())
+        screen.write_json(board_document(board, store=store_of(grid)))
     else:
         show_board(screen.results(), board, store=store_of(grid))
     if has_failed(board):

@@ -13,9 +13,9 @@ def leaderboard(
 
     folder = store or options.STORE
     board = board_of(folder, metric=metric or "accuracy")
-    if json:
-        screen.write_json(board.to_json())
-        return
-    from zoo.cli.render_board import show_board
+    from zoo.cli.render_board import board_document, show_board
 
-    show_board(screen.results(), board, store=folder)
+    if json:
+        screen.write_json(board_document(board, store=folder))
+    else:
+        show_board(screen.results(), board, store=folder)

@@ -33,6 +33,9 @@ _REST = 9
 
 _LEAST_ROWS = 3
 
+_WIDE = 100
+"""Columns from which on a finished row usually takes one line."""
+
 
 @contextlib.contextmanager
 def watching() -> Iterator[Observer]:
@@ -94,9 +97,9 @@ class Display:
         yield facts
         rows = tally.rows
         if rows:
-            room = max(_LEAST_ROWS, (options.size.height - _REST) // (1 if options.max_width >= 100 else 2))  # noqa: PLR2004 - a row then fits one line
+            room = max(_LEAST_ROWS, (options.size.height - _REST) // (1 if options.max_width >= _WIDE else 2))
             yield Text("")
-            yield self._rows(rows[:room])
+            yield self._rows(rows[:room], gap=2 if options.max_width >= _WIDE else 1)
             if len(rows) > room:
                 yield Text(f"… and {figures.counted(len(rows) - room, 'row')} more", style="dim")
 
@@ -126,16 +129,17 @@ class Display:
         elif tally.epoch is not None:
             record = tally.epoch
             scores = f"{figures.share(record.val_accuracy)}, balanced {figures.share(record.val_balanced_accuracy)}"
-            yield "", Text(f"epoch {record.epoch}/{tally.epochs}, validation accuracy {scores}")
+            last = "; proving and saving" if record.epoch == tally.epochs else ""
+            yield "", Text(f"epoch {record.epoch}/{tally.epochs}, validation accuracy {scores}{last}")
         elif tally.recipe is not None:
-            yield "", Text("building and compiling", style="dim")
+            yield "", Text("building, compiling, first epoch", style="dim")
         if tally.best is not None:
             yield "best", Text(f"{self._title(tally.best.records[0].recipe)}  {figures.share(tally.best.score)}")
         if tally.failures:
             yield "failed", Text(figures.counted(tally.failures, "run"), style="red")
 
-    def _rows(self, rows: tuple[TalliedRow, ...]) -> Table:
-        drawn = tables.table()
+    def _rows(self, rows: tuple[TalliedRow, ...], *, gap: int) -> Table:
+        drawn = tables.table(gap=gap)
         tables.column(drawn, "finished rows", wrap=True)
         for header in ("validation", "seeds", "time"):
             tables.column(drawn, header, justify="right")

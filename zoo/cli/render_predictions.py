@@ -27,7 +27,8 @@ def show(console: Console, predictions: Sequence[Prediction]) -> None:
         screen.draw(console, _table(read))
     for prediction in predictions:
         if prediction.error:
-            screen.say(console, f"{figures.literal(prediction.item)}: {prediction.error}", label="error")
+            name = "" if prediction.item in prediction.error else f"{prediction.item}: "
+            screen.say(console, f"{name}{prediction.error}", label="error")
     failed = len(predictions) - len(read)
     if failed:
         screen.say(console, f"{failed} of {figures.counted(len(predictions), 'picture')} could not be read.")

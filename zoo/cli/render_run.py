@@ -9,6 +9,7 @@ from rich.text import Text
 
 from zoo import figures
 from zoo.cli import screen, tables
+from zoo.cli.board_table import STATUS_STYLES
 from zoo.cli.options import STORE
 from zoo.cli.render_item import facts, heading
 from zoo.cli.run_json import weights_card
@@ -48,11 +49,13 @@ def show_run(console: Console, record: RunRecord, folder: Path) -> None:
     if record.validation is not None:
         heading(console, "scores")
         facts(console, [*_scores(record), *_cost(record)])
+        console.print()
         screen.draw(console, _recalls(record))
     weights = weights_card(folder)
     if weights:
         heading(console, "weights it started from")
-        facts(console, [(str(key), str(value)) for key, value in weights.items() if value not in (None, "")])
+        told = {key.replace("_", " "): value for key, value in weights.items() if value not in (None, "")}
+        facts(console, [(key, str(value)) for key, value in told.items()])
     if record.history:
         heading(console, "history")
         screen.draw(
@@ -75,7 +78,7 @@ def store_words(store: Path) -> str:
 
 
 def _show_head(console: Console, record: RunRecord) -> None:
-    style = "green" if record.status == "finished" else "red"
+    style = STATUS_STYLES.get(record.status, "red")
     console.print(Text.assemble((record.id, "bold"), "  ", (record.status, style)))
     console.print(tables.name_of(record.recipe.title), soft_wrap=False)
     if record.reason:
@@ -85,9 +88,9 @@ def _show_head(console: Console, record: RunRecord) -> None:
 
 def _recipe(record: RunRecord) -> list[tuple[str, str]]:
     recipe = record.recipe
-    settings = ", ".join(f"{name} {getattr(recipe, name)}" for name in _SETTINGS if getattr(recipe, name) is not None)
+    known = {name.replace("_", " "): value for name in _SETTINGS if (value := getattr(recipe, name)) is not None}
     return [
-        ("settings", settings),
+        ("settings", ", ".join(f"{name} {value}" for name, value in known.items())),
         ("classes", ", ".join(recipe.classes)),
         ("data", f"{recipe.data[:12]}, split {recipe.split[:12]}"),
         ("backend", f"{record.environment.get('backend', '')}"),
