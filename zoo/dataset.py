@@ -124,11 +124,8 @@ def find_source(data: object, catalog: Catalog, *, source: str | None = None) ->
     if able:
         names = ", ".join(record.name for record in able)
         raise SourceError(f"Several sources accept {str(data)!r}: {names}.", hint="Choose one with --source.")
-    if isinstance(data, str | Path) and not Path(data).exists():
-        raise SourceError(
-            f"There is no folder {str(data)!r}.",
-            hint=f"Give a folder with one sub-folder per class, or one of: {', '.join(catalog.names('source'))}.",
-        )
+    if isinstance(data, str | Path) and not Path(data).is_dir() and "folder" in catalog.names("source"):
+        catalog.source("folder").load(data)  # says best what is wrong with a path: near names, an archive, …
     raise SourceError(
         f"No source knows what to do with {str(data)!r}.",
         hint="A folder must have one sub-folder for each class. `zoo list sources` shows what else is understood.",

@@ -91,7 +91,7 @@ def validate_recipe(recipe: Recipe) -> None:
     if len(recipe.classes) < 2:  # noqa: PLR2004 — a choice needs two
         raise RecipeError(
             f"A classifier needs at least 2 classes, not {list(recipe.classes)!r}.",
-            hint="Give each class a folder of its own; `zoo check` shows what is found.",
+            hint="Give each class a folder of its own.",
         )
     twice = [name for name, count in Counter(recipe.classes).items() if count > 1]
     if twice:

@@ -8,6 +8,7 @@ so that names from any file system, undecodable ones included, survive.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import math
 import types
@@ -86,7 +87,7 @@ def loads(kind: type[T], text: str) -> T:
 def _read(kind: Any, value: Any, where: str) -> Any:  # noqa: ANN401 - walks type hints
     origin = get_origin(kind) or kind
     if dataclasses.is_dataclass(kind):
-        record: Any = _read_record(cast("type[Any]", kind), value, where)
+        record: Any = _read_record(kind, value, where)
     elif origin in (Union, types.UnionType):
         record = _read_union(get_args(kind), value, where)
     elif origin is tuple:
@@ -100,11 +101,10 @@ def _read(kind: Any, value: Any, where: str) -> Any:  # noqa: ANN401 - walks typ
     return record
 
 
-def _read_record(kind: type[Any], value: Any, where: str) -> Any:  # noqa: ANN401 - any record
+def _read_record(kind: Any, value: Any, where: str) -> Any:  # noqa: ANN401 - any record
     if not isinstance(value, dict):
         raise _unreadable(where, value, "an object")
-    # The records import these names for type checkers only.
-    hints = get_type_hints(kind, localns={"Mapping": Mapping})
+    hints = _hints(kind)
     fields = {field.name: field for field in dataclasses.fields(kind)}
     unknown = sorted(set(value) - set(fields))
     if unknown:
@@ -116,6 +116,12 @@ def _read_record(kind: type[Any], value: Any, where: str) -> Any:  # noqa: ANN40
     if missing:
         raise RunFormatError(f"{where} lacks {', '.join(missing)}.", hint="The store is damaged, or not of keras-zoo.")
     return kind(**{name: _read(hints[name], item, f"{where}.{name}") for name, item in value.items()})
+
+
+@functools.cache
+def _hints(kind: type[Any]) -> dict[str, Any]:
+    # The records import this name for type checkers only.
+    return get_type_hints(kind, localns={"Mapping": Mapping})
 
 
 def _has_default(field: dataclasses.Field[Any]) -> bool:

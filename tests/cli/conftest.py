@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from typer.testing import CliRunner
@@ -10,6 +12,9 @@ from typer.testing import CliRunner
 from zoo.cli.app import app
 from zoo.contracts import Augmentation, Backbone, Block, Head, Option, Phase, Policy, Source, Weights
 from zoo.registry import Catalog, Entry, PluginRecord
+from zoo.rows import Board, Row
+from zoo.store import Store
+from zoo.values import Recipe, Scores, Spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,3 +88,98 @@ def catalogued(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> Catalog:
     """The command line finds that catalog instead of what is installed."""
     monkeypatch.setattr("zoo.cli.session.load_catalog", lambda **_: catalog)
     return catalog
+
+
+@pytest.fixture
+def recipe() -> Recipe:
+    """A recipe whose class names look like markup."""
+    return Recipe(
+        backbone=Spec("lite"),
+        head=Spec("gap"),
+        policy=Spec("top"),
+        augmentation=Spec("none"),
+        data="d",
+        split="s",
+        classes=("[/]", "[red]"),
+    )
+
+
+@pytest.fixture
+def row() -> Callable[..., Row]:
+    """Makes rows of a board."""
+
+    def make(policy: str, score: float | None, rank: int | None = None, **changes: Any) -> Row:
+        whole = Row(
+            kind="run",
+            backbone="efficientnet-lite0",
+            head="gap",
+            policy=policy,
+            augmentation="none",
+            rank=rank,
+            score=score,
+            low=None if score is None else score - 0.05,
+            high=None if score is None else score + 0.02,
+            accuracy=score,
+            balanced_accuracy=score,
+            seeds=1 if score is not None else 0,
+            trainable=42_000,
+            total=3_412_000,
+            seconds=185.0,
+            milliseconds_per_image=3.14,
+        )
+        return dataclasses.replace(whole, **changes)
+
+    return make
+
+
+@pytest.fixture
+def board() -> Callable[..., Board]:
+    """Makes boards of rows."""
+
+    def make(*rows: Row, **changes: Any) -> Board:
+        whole = Board(
+            rows=rows,
+            stale=(),
+            metric="accuracy",
+            classes=("[/]", "[red]"),
+            n_train=280,
+            n_validation=60,
+            n_test=60,
+            data="d",
+            split="s",
+        )
+        return dataclasses.replace(whole, **changes)
+
+    return make
+
+
+@pytest.fixture
+def good(row: Callable[..., Row], board: Callable[..., Board]) -> Board:
+    """A board whose second row ties with the first, is cheaper, and was scored on the test part; and a baseline."""
+    return board(
+        row("bn-trainable", 0.953, 1),
+        row("freeze-all", 0.951, 2, tied_with_best=True, recommended=True, test=Scores(60, 0.94, 0.93, 0.2, ())),
+        Row(kind="baseline", backbone="majority", score=0.41, low=0.3, high=0.51, accuracy=0.41, balanced_accuracy=0.5),
+        notes=("Both rows have one seed [/].",),
+    )
+
+
+@pytest.fixture
+def bad(good: Board, row: Callable[..., Row]) -> Board:
+    """That board with a row that failed."""
+    reason = "No [red] memory\x1b[2J."
+    lost = row("unfreeze-top-k:k=2,bn=adapting", None, status="failed", reason=reason, failed=1)
+    return dataclasses.replace(good, rows=(*good.rows, lost))
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipe: Recipe) -> Path:
+    """The usual store, in the working folder, with one finished run and two rows looked at on the test part."""
+    monkeypatch.chdir(tmp_path)
+    with Store("zoo-runs") as opened:
+        name = opened.begin(recipe, digest="a" * 64, environment={})
+        scores = Scores(60, 0.951, 0.95, 0.2, (1.0, 0.9))
+        opened.finish(dataclasses.replace(opened.get(name), status="finished", validation=scores))
+        for title in ("r1", "r2", "r2"):  # one row with two seeds
+            opened.record_test_look(row=title, run_id=name, when="2026-01-01T00:00:00+00:00", scores=scores)
+    return Path("zoo-runs")

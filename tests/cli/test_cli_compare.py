@@ -1,4 +1,4 @@
-"""`zoo compare`, `zoo fit` and `zoo leaderboard`: what is asked of the library, and how a board looks."""
+"""`zoo compare` and `zoo fit`: what they ask of the library, and what they show where."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from rich.cells import cell_len
 
 from zoo.events import Note, RunEnded, RunStarted
-from zoo.rows import Board, Row
+from zoo.rows import Board
 from zoo.runs import Run
 from zoo.store import Store
-from zoo.values import Recipe, RunRecord, Scores, Spec
+from zoo.values import Recipe, RunRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,84 +24,9 @@ if TYPE_CHECKING:
 
     Zoo = Callable[..., Result]
 
-RECIPE = Recipe(
-    backbone=Spec("lite"),
-    head=Spec("gap"),
-    policy=Spec("top"),
-    augmentation=Spec("none"),
-    data="d",
-    split="s",
-    classes=("[/]", "[red]"),
-)
-
-
-def row(policy: str, score: float | None, rank: int | None = None, **changes: Any) -> Row:
-    """A row of a board."""
-    whole = Row(
-        kind="run",
-        backbone="efficientnet-lite0",
-        head="gap",
-        policy=policy,
-        augmentation="none",
-        rank=rank,
-        score=score,
-        low=None if score is None else score - 0.05,
-        high=None if score is None else score + 0.02,
-        accuracy=score,
-        balanced_accuracy=score,
-        seeds=1 if score is not None else 0,
-        trainable=42_000,
-        total=3_412_000,
-        seconds=185.0,
-        milliseconds_per_image=3.14,
-    )
-    return dataclasses.replace(whole, **changes)
-
-
-def board(*rows: Row, **changes: Any) -> Board:
-    """A board of these rows."""
-    whole = Board(
-        rows=rows,
-        stale=(),
-        metric="accuracy",
-        classes=("[/]", "[red]"),
-        n_train=280,
-        n_validation=60,
-        n_test=60,
-        data="d",
-        split="s",
-    )
-    return dataclasses.replace(whole, **changes)
-
-
-GOOD = board(
-    row("bn-trainable", 0.953, 1),
-    row("freeze-all", 0.951, 2, tied_with_best=True, recommended=True, test=Scores(60, 0.94, 0.93, 0.2, ())),
-    Row(kind="baseline", backbone="majority", score=0.41, low=0.3, high=0.51, accuracy=0.41, balanced_accuracy=0.5),
-    notes=("Both rows have one seed [/].",),
-)
-
-BAD = board(
-    *GOOD.rows,
-    row("unfreeze-top-k:k=2,bn=adapting", None, status="failed", reason="No [red] memory\x1b[2J.", failed=1),
-)
-
 
 @pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The usual store, in the working folder, with one finished run and two rows looked at on the test part."""
-    monkeypatch.chdir(tmp_path)
-    with Store("zoo-runs") as opened:
-        name = opened.begin(RECIPE, digest="a" * 64, environment={})
-        scores = Scores(60, 0.951, 0.95, 0.2, (1.0, 0.9))
-        opened.finish(dataclasses.replace(opened.get(name), status="finished", validation=scores))
-        for title in ("r1", "r2", "r2"):  # one row with two seeds
-            opened.record_test_look(row=title, run_id=name, when="2026-01-01T00:00:00+00:00", scores=scores)
-    return Path("zoo-runs")
-
-
-@pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch, store: Path) -> list[dict[str, Any]]:
+def asked(monkeypatch: pytest.MonkeyPatch, store: Path, good: Board, recipe: Recipe) -> list[dict[str, Any]]:
     """The library's `compare` gives a good board; how it was called is written down."""
     calls: list[dict[str, Any]] = []
 
@@ -110,11 +34,11 @@ def asked(monkeypatch: pytest.MonkeyPatch, store: Path) -> list[dict[str, Any]]:
         calls.append({"data": data, **settings})
         observe(Note("Statistics lag [/].", level="warning"))
         print("Keras prints this")  # noqa: T201 - what Keras does when it downloads
-        observe(RunStarted(RECIPE, 1, 1))
-        observe(RunEnded(RunRecord(id="x", recipe=RECIPE, digest="", status="finished"), 1, 1))
+        observe(RunStarted(recipe, 1, 1))
+        observe(RunEnded(RunRecord(id="x", recipe=recipe, digest="", status="finished"), 1, 1))
         with Store(store) as opened:
             ids = tuple(record.id for record in opened.runs())
-        return dataclasses.replace(GOOD, rows=tuple(dataclasses.replace(one, run_ids=ids) for one in GOOD.rows))
+        return dataclasses.replace(good, rows=tuple(dataclasses.replace(one, run_ids=ids) for one in good.rows))
 
     monkeypatch.setattr("zoo.comparison.compare", compare)
     return calls
@@ -210,7 +134,7 @@ def test_compare_shows_the_plan_then_progress_then_the_board(zoo: Zoo) -> None:
     result = zoo("compare", "demo", "-b", "a", "-b", "b", "--seeds", "3", columns=None)
     lines = result.stderr.splitlines()
     assert lines[0] == (
-        "grid: 8 rows × 3 seeds = 24 runs, at most 10 epochs each: 2 backbones × 1 head × 4 policies × 1 augmentation"
+        "plan: 8 rows × 3 seeds = 24 runs, at most 10 epochs each: 2 backbones × 1 head × 4 policies × 1 augmentation"
     )
     assert "warning: Statistics lag [/]." in lines
     assert "[1/1] lite · gap · top · none, seed 0" in lines
@@ -235,86 +159,12 @@ def test_compare_json_is_a_board_that_can_be_read_again(zoo: Zoo) -> None:
     assert Board.from_json(document["board"]).rows[1].score == 0.951
 
 
-@pytest.fixture
-def shown(monkeypatch: pytest.MonkeyPatch, store: Path, zoo: Zoo) -> Callable[..., Result]:
-    """Runs `zoo leaderboard` on a given board."""
-
-    def leaderboard(given: Board, *words: str, columns: int | None = 80) -> Result:
-        monkeypatch.setattr("zoo.comparison.leaderboard", lambda *_, **__: given)
-        return zoo("leaderboard", *words, columns=columns)
-
-    assert store.is_dir()
-    return leaderboard
-
-
-@pytest.mark.parametrize("columns", [50, 80, 100, 120, 160])
-@pytest.mark.parametrize("given", [GOOD, BAD], ids=["good", "bad"])
-def test_a_board_fits_the_screen_and_keeps_every_name(shown: Callable[..., Result], given: Board, columns: int) -> None:
-    """Whatever the width, no line is longer, no name is cut off and every score is there."""
-    text = shown(given, columns=columns).stdout
-    assert max(cell_len(line) for line in text.splitlines()) <= columns
-    table = "".join(text.split("* recommended")[0].split())
-    for part in ("bn-trainable", "freeze-all", "majority", "0.953", "[0.90,0.97]", "0.951", "2*=", "0.410"):
-        assert part in table
-    if given is BAD:
-        assert "unfreeze-top-k:k=2," in table
-        assert "bn=adapting" in table
-        assert "failed" in table
-
-
-def test_a_wide_board_has_all_columns_in_one_line(shown: Callable[..., Result]) -> None:
-    """At full width a row is one line with all its figures; a baseline has dashes."""
-    lines = [line.split() for line in shown(GOOD, columns=None).stdout.splitlines()]
-    names, scores, cost = (
-        "efficientnet-lite0 gap bn-trainable none",
-        "0.953 [0.90, 0.97] 0.953",
-        "42.0k 3.4M 3 min 05 s 3.1",
-    )
-    assert f"1 {names} {scores} {cost} finished 1".split() in lines
-    assert ["—", "majority", "—", "—", "—", "0.410", "[0.30,", "0.51]", "0.500", "—", "—", "—", "—", "—", "—"] in lines
-
-
-def test_what_the_table_leaves_out_is_said_below(shown: Callable[..., Result]) -> None:
-    """Columns in which all rows agree become a sentence; marks and intervals are explained."""
-    text = " ".join(shown(GOOD).stdout.split())
-    assert "All rows: head gap, augmentation none, 1 seed." in text
-    assert "= cannot be told from the best" in text
-    assert "ranked by mean validation accuracy, [95 % interval]" in text
-    assert "note: Both rows have one seed [/]." in text
-
-
-def test_a_failed_row_gives_its_reason_to_the_letter(shown: Callable[..., Result]) -> None:
-    """The reason stands below the table, with markup and control characters shown."""
-    text = " ".join(shown(BAD).stdout.split())
-    assert "failed: efficientnet-lite0 · unfreeze-top-k:k=2,bn=adapting: No [red] memory\\x1b[2J." in text
-
-
-def test_the_test_part_is_not_claimed_where_nobody_looked(shown: Callable[..., Result]) -> None:
-    """Without a test score the board says so, and says if there is no test part at all."""
-    alone = row("freeze-all", 0.9, 1, recommended=True)
-    assert "test         not looked at" in shown(board(alone)).stdout
-    assert "test         there is no test part" in shown(board(alone, n_test=0)).stdout
-
-
-def test_a_board_without_a_finished_row_recommends_nothing(shown: Callable[..., Result]) -> None:
-    """If every row failed, there is a board, and no next command."""
-    result = shown(board(row("freeze-all", None, status="diverged", reason="The loss is nan.", failed=1)))
-    assert result.exit_code == 0
-    assert "diverged: efficientnet-lite0 · freeze-all: The loss is nan." in result.stdout
-    assert "recommended" not in result.stdout
-
-
-def test_balanced_accuracy_takes_the_place_of_accuracy(shown: Callable[..., Result]) -> None:
-    """The metric that ranks has the interval and comes first."""
-    given = dataclasses.replace(GOOD, metric="balanced_accuracy")
-    header = next(line for line in shown(given, columns=None).stdout.splitlines() if "backbone" in line).split()
-    assert header.index("balanced") < header.index("accuracy")
-
-
-def test_compare_exits_with_5_if_a_row_failed(zoo: Zoo, monkeypatch: pytest.MonkeyPatch, store: Path) -> None:
+def test_compare_exits_with_5_if_a_row_failed(
+    zoo: Zoo, monkeypatch: pytest.MonkeyPatch, store: Path, bad: Board
+) -> None:
     """The board is shown all the same; a script sees that something is missing."""
     assert store.is_dir()
-    monkeypatch.setattr("zoo.comparison.compare", lambda *_, **__: BAD)
+    monkeypatch.setattr("zoo.comparison.compare", lambda *_, **__: bad)
     result = zoo("compare", "demo", "-b", "a")
     assert result.exit_code == 5
     assert "bn-trainable" in result.stdout
@@ -343,11 +193,3 @@ def test_fit_hands_single_values_on_and_shows_the_run(zoo: Zoo, monkeypatch: pyt
     assert "zoo predict lite-top-s0-aaaaaa PATHS…" in result.stdout
     document = json.loads(zoo("fit", "photos", "-b", "a", "--json").stdout)
     assert (document["format"], document["id"]) == (1, "lite-top-s0-aaaaaa")
-
-
-def test_leaderboard_without_a_store_names_the_command_that_makes_one(zoo: Zoo, tmp_path: Path) -> None:
-    """The store's exit code, and nothing is created by looking."""
-    result = zoo("leaderboard", "--store", str(tmp_path / "none"))
-    assert result.exit_code == 6
-    assert "`zoo compare` makes one" in result.stderr
-    assert not (tmp_path / "none").exists()

@@ -215,14 +215,20 @@ def test_different_rows_are_told_apart() -> None:
 
 
 def test_a_lone_seed_borrows_the_spread_of_the_other_row() -> None:
-    """One run against three that differ a lot is less certain than against three that agree."""
+    """One run is not taken for steady: against seeds that differ, it leaves more doubt than three runs that agree."""
     shares = np.arange(200)[None] / 200
-    lone = shares < 0.9
-    apart = statistics.compare(lone, shares < np.array([[0.7], [0.8], [0.9]]))
-    together = statistics.compare(lone, shares < np.full((3, 1), 0.8))
-    assert apart.difference == together.difference
-    assert apart.tie
-    assert not together.tie
+    lone, apart = shares < 0.9, shares < np.array([[0.7], [0.8], [0.9]])
+    from_one, from_three = statistics.compare(lone, apart), statistics.compare(np.repeat(lone, 3, axis=0), apart)
+    assert from_one.difference == from_three.difference
+    assert from_one.high - from_one.low > 1.5 * (from_three.high - from_three.low)
+
+
+@pytest.mark.parametrize(("pictures", "tie"), [(5, True), (6, False)])
+def test_a_handful_of_pictures_is_not_enough(pictures: int, *, tie: bool) -> None:
+    """Winning 5 of 5 pictures happens in one of 16 toss-ups, and 6 of 6 in one of 32: only the latter is below 5 %."""
+    second = np.arange(400) >= pictures
+    compared = statistics.compare(np.ones((1, 400), bool), second[None])
+    assert (compared.tie, compared.low > 0) == (tie, True)
 
 
 @given(st.lists(st.integers(-3, 3).filter(bool), min_size=1, max_size=10))
@@ -276,3 +282,10 @@ def test_nearest_neighbour_agrees_with_a_plain_search(train: int, pictures: int,
     known, asked = (rng.integers(0, 3, (count, 5)).astype(np.float32) / 255 for count in (train, pictures))
     expected = ((asked[:, None].astype(float) - known[None]) ** 2).sum(axis=2).round(12).argmin(axis=1)
     assert statistics.nearest_neighbour(known, np.arange(train), asked, chunk=chunk).tolist() == expected.tolist()
+
+
+def test_nearest_neighbour_is_the_first_of_equals() -> None:
+    """Thumbnails at one distance are equal although their sums round differently."""
+    rng = np.random.default_rng(0)
+    turned = np.array([rng.permutation(np.linspace(0.1, 0.9, 300)) for _ in range(20)], np.float32)
+    assert statistics.nearest_neighbour(turned, np.arange(20), np.zeros((1, 300), np.float32)).tolist() == [0]

@@ -140,10 +140,8 @@ def test_find_gives_complete_runs_only(store: Store) -> None:
 
 def test_runs_are_sorted_and_chosen_by_data_and_split(store: Store) -> None:
     """Runs come in the order in which they began, whatever order they ended in."""
-    ids = [
-        begin(store, seed=seed, data=data, split=split)
-        for seed, data, split in [(2, "d", "s"), (1, "d", "t"), (0, "e", "u")]
-    ]
+    parts = [(2, "d", "s"), (1, "d", "t"), (0, "e", "u")]
+    ids = [begin(store, seed=seed, data=data, split=split) for seed, data, split in parts]
     for run_id in reversed(ids):
         finish(store, run_id)
     assert [record.id for record in store.runs()] == ids
@@ -267,6 +265,7 @@ def test_fingerprints_are_remembered(store: Store) -> None:
     for number in range(1001):
         table.put(f"b\udcffd{number}", str(number))
     table.put("b\udcffd0", "new")
+    table.put("b\udcfed0", "other")
     assert (table.get("b\udcffd0"), table.get("b\udcffd1000"), table.get("bd0")) == ("new", "1000", None)
     with Store(store.directory) as other:
         assert (other.fingerprints().get("b\udcffd7"), other.fingerprints().get("b\udcffd1000")) == ("7", None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import sqlite3
 import subprocess
 import sys
@@ -11,7 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from zoo.process import Process
 from zoo.store import Store
+from zoo.values import Recipe, Spec
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,6 +73,21 @@ def test_four_processes_write_at_once(tmp_path: Path, journal: str) -> None:
         assert {record.status for record in records} == {"finished"}
         assert Counter(len(record.history) for record in records) == {1: 100}
         assert all(store.folder(record.id).is_dir() for record in records)
+
+
+def test_a_run_that_ends_while_somebody_looks_stays_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run whose process finished it and left, just as another one wondered whether it lives, is not interrupted."""
+    with Store(tmp_path) as store, Store(tmp_path) as looking:
+        part = Spec("x")
+        recipe = Recipe(backbone=part, head=part, policy=part, augmentation=part, data="d", split="s", classes=())
+        begun = store.get(store.begin(recipe, digest="d", environment={}))
+
+        def alive(process: Process) -> bool:
+            store.finish(dataclasses.replace(begun, status="finished"))
+            return False
+
+        monkeypatch.setattr(Process, "alive", alive)
+        assert [(record.status, record.reason) for record in looking.runs()] == [("finished", "")]
 
 
 def test_a_killed_writer_leaves_a_valid_store(tmp_path: Path) -> None:

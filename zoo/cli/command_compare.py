@@ -68,22 +68,12 @@ def compare(
     Finished runs are kept: after a stop the same command goes on where it was. The test pictures are looked at
     once, for the recommended row.
     """
-    # fmt: off - a table is easier to compare with the parameters than a long column
+    # A table is easier to compare with the parameters than a long column.
+    # fmt: off
     given = {
-        "backbones": backbone,
-        "heads": head,
-        "policies": policy,
-        "augmentations": augment,
-        "seeds": seeds,
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "learning_rate": lr,
-        "label_smoothing": label_smoothing,
-        "patience": patience,
-        "metric": metric,
-        "split": split,
-        "split_seed": split_seed,
-        "source": source,
+        "backbones": backbone, "heads": head, "policies": policy, "augmentations": augment, "seeds": seeds,
+        "epochs": epochs, "batch_size": batch_size, "learning_rate": lr, "label_smoothing": label_smoothing,
+        "patience": patience, "metric": metric, "split": split, "split_seed": split_seed, "source": source,
         "store": store,
     }
     # fmt: on
@@ -95,7 +85,7 @@ def _run(grid: GridRecipe, catalog: Catalog, *, json: bool) -> None:
     from zoo.cli.live import watching
 
     console = screen.errors()
-    screen.say(console, grid_words(grid, policies=comparison.POLICIES), label="grid")
+    screen.say(console, grid_words(grid, policies=comparison.POLICIES), label="plan")
     screen.say(console, f"{store_of(grid)}; runs that are finished there are not repeated", label="store")
     with watching() as observe:
         board = comparison.compare(

@@ -45,22 +45,13 @@ def fit(
     """Train one combination and keep its model. An equal run that is finished already is not repeated."""
     if data is not None and is_grid_file(data):
         raise UsageError(f"{data} is a grid file, and fit trains one combination.", hint=f"zoo compare {data}")
-    # fmt: off - a table is easier to compare with the parameters than a long column
+    # A table is easier to compare with the parameters than a long column.
+    # fmt: off
     given = {
-        "backbones": [backbone] if backbone else None,
-        "heads": [head],
-        "policies": [policy],
-        "augmentations": [augment],
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "learning_rate": lr,
-        "label_smoothing": label_smoothing,
-        "patience": patience,
-        "metric": metric,
-        "split": split,
-        "split_seed": split_seed,
-        "source": source,
-        "store": store,
+        "backbones": [backbone] if backbone else None, "heads": [head], "policies": [policy],
+        "augmentations": [augment], "epochs": epochs, "batch_size": batch_size, "learning_rate": lr,
+        "label_smoothing": label_smoothing, "patience": patience, "metric": metric, "split": split,
+        "split_seed": split_seed, "source": source, "store": store,
     }
     # fmt: on
     _run(grid_of(data, None, given), session_of(context), seed=seed or 0, json=json)

@@ -52,7 +52,10 @@ def show_run(console: Console, record: RunRecord, folder: Path) -> None:
         console.print()
         screen.draw(console, _recalls(record))
     weights = weights_card(folder)
-    if weights:
+    if weights and weights.get("id") == "none":
+        heading(console, "weights it started from")
+        screen.say(console, "Random ones.")
+    elif weights:
         heading(console, "weights it started from")
         told = {key.replace("_", " "): value for key, value in weights.items() if value not in (None, "")}
         facts(console, [(key, str(value)) for key, value in told.items()])
