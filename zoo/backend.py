@@ -6,6 +6,7 @@ import contextlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import logging
 import os
 import random
 import sys
@@ -29,6 +30,7 @@ def require_keras() -> Any:  # noqa: ANN401 - the module
     Raises:
         UsageError: If no backend is installed, or Keras is set to a data format or backend that cannot be used.
     """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # its start is told on stderr otherwise
     try:
         import keras
     except ImportError as error:
@@ -61,10 +63,22 @@ def clean_state(seed: int) -> Iterator[None]:
         seed: In [0, 2**32).
     """
     keras = require_keras()
-    with without_tensorflow(), _own_state(keras):
+    with without_tensorflow(), quiet(), _own_state(keras):
         keras.config.set_dtype_policy("float32")
         keras.utils.set_random_seed(seed)
         yield
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps TensorFlow from warning that functions are traced again: each run has its own, on purpose."""
+    logger = logging.getLogger("tensorflow")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.backend import require_keras
+from zoo.backend import quiet, require_keras
 from zoo.errors import DataError, RunFormatError, RunNotFoundError, SourceError
 from zoo.pixels import list_pictures, prepare
 from zoo.store import Store
@@ -133,7 +133,8 @@ class Run:
                 pixels.append(prepare(item, size=self.size))
             except DataError as error:
                 errors[position] = error.message
-        rows = iter(predict(self.model, np.stack(pixels)).probabilities if pixels else ())
+        with quiet():
+            rows = iter(predict(self.model, np.stack(pixels)).probabilities if pixels else ())
         return [
             Prediction(name, None, 0.0, {}, errors[position])
             if position in errors
