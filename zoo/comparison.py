@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo import statistics
 from zoo.board import Board, Context, baselines, build_board
-from zoo.errors import RunNotFoundError, UsageError
+from zoo.errors import RunNotFoundError, StoreError, UsageError
 from zoo.events import GridStarted
 from zoo.plugins import load_catalog
 from zoo.progress import for_python
@@ -297,8 +298,9 @@ def _board(store: Store, records: Sequence[RunRecord], context: Context | dict[s
     kept = {}
     for record in records:
         if record.validation is not None:
-            stored = store.load_predictions(record.id, "validation")
-            kept[record.id] = (stored.labels, stored.probabilities)
+            with contextlib.suppress(StoreError):  # a lost file costs its row the paired comparison, not the board
+                stored = store.load_predictions(record.id, "validation")
+                kept[record.id] = (stored.labels, stored.probabilities)
     looks = {look.run_id: look.scores for look in store.test_looks(split)}
     return build_board(records, kept, context, metric=metric, tests=looks)
 

@@ -143,10 +143,7 @@ def test_compare_shows_the_plan_then_progress_then_the_board(zoo: Zoo) -> None:
     assert (
         "test         0.940 of 60 pictures; the test part has been looked at for 2 rows of this store" in result.stdout
     )
-    assert (
-        "next         zoo show lite-top-s0-aaaaaa\n             zoo predict lite-top-s0-aaaaaa PATHS…\n"
-        in result.stdout
-    )
+    assert "next   zoo show lite-top-s0-aaaaaa\n       zoo predict lite-top-s0-aaaaaa PATHS…\n" in result.stdout
 
 
 @pytest.mark.usefixtures("asked")

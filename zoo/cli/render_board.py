@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rich.text import Text
-
 from zoo import figures
 from zoo.cli import board_table, screen, tables
 from zoo.cli.render_item import facts
-from zoo.cli.render_run import store_words
+from zoo.cli.render_run import show_next
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,9 +107,8 @@ def _show_recommended(console: Console, board: Board, row: Row, *, store: Path) 
     ]
     facts(console, pairs)
     if run:
-        words = store_words(store)
-        console.print(Text(f"next         zoo show {run}{words}"), soft_wrap=True)
-        console.print(Text(f"             zoo predict {run}{words} PATHS…"), soft_wrap=True)
+        console.print()
+        show_next(console, run, store=store)
 
 
 def _test(board: Board, row: Row, looks: int) -> str:

@@ -38,8 +38,7 @@ def show_fit(console: Console, record: RunRecord, folder: Path, *, store: Path) 
         screen.say(console, note, label="note")
     console.print()
     facts(console, [("model", str(folder / "model.keras"))])
-    screen.say(console, f"Next: zoo show {record.id}{store_words(store)}")
-    screen.say(console, f"      zoo predict {record.id}{store_words(store)} PATHS…")
+    show_next(console, record.id, store=store)
 
 
 def show_run(console: Console, record: RunRecord, folder: Path) -> None:
@@ -75,9 +74,11 @@ def show_run(console: Console, record: RunRecord, folder: Path) -> None:
             screen.say(console, note, label="note")
 
 
-def store_words(store: Path) -> str:
-    """The option that names a store in a command to copy; nothing for the usual one."""
-    return "" if store == STORE else f" --store {shlex.quote(str(store))}"
+def show_next(console: Console, run: str, *, store: Path) -> None:
+    """The commands that make sense after a run, ready to be copied: never wrapped."""
+    words = "" if store == STORE else f" --store {shlex.quote(str(store))}"
+    console.print(tables.name_of(f"next   zoo show {run}{words}"), soft_wrap=True)
+    console.print(tables.name_of(f"       zoo predict {run}{words} PATHS…"), soft_wrap=True)
 
 
 def _show_head(console: Console, record: RunRecord) -> None:
