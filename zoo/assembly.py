@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from zoo.errors import ContractError
+from zoo.fused import AdaptingBatchNormalization, FixedBatchNormalization, can_fuse
 from zoo.graph import AssembledBlock, Weight, assign_blocks, cuts, leaves, wake, weights_of
 
 if TYPE_CHECKING:
@@ -103,8 +104,9 @@ class Assembly:
                 for leaf in block.leaves:
                     adapts = phase.batch_norm == "adapting" and index >= boundary
                     _set_flags(leaf, open_ids, adapts=adapts)
-                    if index >= boundary and _must_be_still(leaf, phase):
-                        stack.enter_context(_still(leaf))
+                    worn = _worn_class(leaf, phase) if index >= boundary else None
+                    if worn is not None:
+                        stack.enter_context(_wearing(leaf, worn))
             for weight in self.weights:
                 if weight.trainable:
                     weight.variable.trainable = id(weight.variable) in open_ids
@@ -176,6 +178,13 @@ def _set_flags(leaf: KerasLayer, open_ids: set[int], *, adapts: bool) -> None:
     leaf.trainable = adapting or any(id(variable) in open_ids for variable in leaf.weights)
 
 
+def _worn_class(leaf: KerasLayer, phase: Phase) -> type | None:
+    """What a layer of an open block wears for the time of a phase; None if the stock class does."""
+    if can_fuse(leaf):
+        return FixedBatchNormalization if phase.batch_norm == "fixed" else AdaptingBatchNormalization
+    return _still_class(type(leaf)) if _must_be_still(leaf, phase) else None
+
+
 def _must_be_still(leaf: KerasLayer, phase: Phase) -> bool:
     """Whether a layer of an open block has to behave as in inference although the phase trains."""
     if isinstance(leaf, keras.layers.BatchNormalization):
@@ -194,10 +203,10 @@ def _still_class(stock: Any) -> type:  # noqa: ANN401 - a Keras layer class
 
 
 @contextlib.contextmanager
-def _still(leaf: KerasLayer) -> Iterator[None]:
-    """A layer wears a subclass that never trains; the stock class is back before anything is saved."""
+def _wearing(leaf: KerasLayer, worn: type) -> Iterator[None]:
+    """A layer wears a subclass of its own class; the stock class is back before anything is saved."""
     stock: Any = type(leaf)
-    leaf.__class__ = _still_class(stock)
+    leaf.__class__ = worn
     try:
         yield
     finally:

@@ -1,0 +1,92 @@
+"""The fused classes do what stock Keras does: outputs, gradients and statistics."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+import pytest
+
+from zoo.forward import value_of
+from zoo.fused import AdaptingBatchNormalization, FixedBatchNormalization, can_fuse
+
+if TYPE_CHECKING:
+    from conftest import Bench
+
+tf = pytest.importorskip("tensorflow")
+pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the kernel is TensorFlow's")
+
+TOLERANCE = 2e-5
+"""Largest relative difference of outputs, gradients and statistics from stock Keras, float32."""
+
+
+def layer(**options: Any) -> Any:
+    """A BatchNorm layer whose weights are no round numbers."""
+    found = keras.layers.BatchNormalization(**options)
+    found.build((None, 6, 5, 7))
+    draw = np.random.default_rng(3)
+    for weight in found.weights:
+        weight.assign(draw.uniform(0.5, 1.5, weight.shape))
+    return found
+
+
+def step(found: Any, *, training: bool) -> list[np.ndarray]:
+    """Outputs, gradients of inputs and weights, and the statistics after one call."""
+    draw = np.random.default_rng(4)
+    inputs = tf.Variable(draw.normal(3, 20, (4, 6, 5, 7)).astype("float32"))
+    target = draw.normal(size=(4, 6, 5, 7)).astype("float32")
+    with tf.GradientTape() as tape:
+        outputs = found(inputs, training=training)
+        loss = tf.reduce_sum(outputs * target)
+    weights = [weight.value for weight in found.trainable_weights]
+    gradients = tape.gradient(loss, [inputs, *weights])
+    return [outputs.numpy(), *(g.numpy() for g in gradients), *(value_of(w) for w in found.non_trainable_weights)]
+
+
+@pytest.mark.parametrize("options", [{}, {"scale": False}, {"center": False}, {"momentum": 0.5, "epsilon": 1e-5}])
+@pytest.mark.parametrize("mode", ["fixed", "adapting"])
+def test_one_step_equals_stock_keras(mode: str, options: dict[str, Any]) -> None:
+    """Outputs, gradients and moving statistics agree with stock Keras within the tolerance."""
+    stock, worn = layer(**options), layer(**options)
+    assert can_fuse(worn)
+    worn.__class__ = FixedBatchNormalization if mode == "fixed" else AdaptingBatchNormalization
+    expected = step(stock, training=mode == "adapting")
+    for one, other in zip(expected, step(worn, training=True), strict=True):
+        assert np.abs(one - other).max() <= TOLERANCE * max(1.0, np.abs(one).max())
+
+
+def test_inference_of_an_adapting_layer_uses_moving_statistics() -> None:
+    """Outside training nothing moves, and the output is stock Keras' inference."""
+    stock, worn = layer(), layer()
+    worn.__class__ = AdaptingBatchNormalization
+    for one, other in zip(step(stock, training=False), step(worn, training=False), strict=True):
+        assert np.abs(one - other).max() <= TOLERANCE * max(1.0, np.abs(one).max())
+
+
+@pytest.mark.parametrize("policy", ["bn-affine", "bn-trainable", "unfreeze-all"])
+def test_a_training_equals_stock_keras(bench: Bench, policy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three epochs with the kernel and with stock Keras: losses within 1e-3, the same accuracies but for one picture."""
+    recipe = bench.recipe(policy, head="gap:dropout=0.0", epochs=3)
+    fused = bench.train(bench.build(recipe), recipe).history
+    monkeypatch.setattr("zoo.assembly.can_fuse", lambda _: False)
+    stock = bench.train(bench.build(recipe), recipe).history
+    for one, other in zip(fused, stock, strict=True):
+        assert one.loss == pytest.approx(other.loss, abs=1e-3)
+        assert one.val_loss == pytest.approx(other.val_loss, abs=1e-3)
+        assert abs(one.val_accuracy - other.val_accuracy) <= 1 / 16 + 1e-9
+
+
+def test_only_what_the_kernel_can_do_is_fused() -> None:
+    """Other axes, ranks and subclasses stay with Keras."""
+    flat = keras.layers.BatchNormalization()
+    flat.build((None, 7))
+    first = keras.layers.BatchNormalization(axis=1)
+    first.build((None, 6, 5, 7))
+
+    class Own(keras.layers.BatchNormalization):
+        """Somebody's subclass."""
+
+    own = Own()
+    own.build((None, 6, 5, 7))
+    assert [can_fuse(found) for found in (layer(), flat, first, own)] == [True, False, False, False]
