@@ -178,11 +178,12 @@ def _set_flags(leaf: KerasLayer, open_ids: set[int], *, adapts: bool) -> None:
     leaf.trainable = adapting or any(id(variable) in open_ids for variable in leaf.weights)
 
 
-def _worn_class(leaf: KerasLayer, phase: Phase) -> type | None:
+def _worn_class(leaf: KerasLayer, phase: Phase) -> Any:  # noqa: ANN401 - a Keras layer class or None
     """What a layer of an open block wears for the time of a phase; None if the stock class does."""
     if can_fuse(leaf):
         return FixedBatchNormalization if phase.batch_norm == "fixed" else AdaptingBatchNormalization
-    return _still_class(type(leaf)) if _must_be_still(leaf, phase) else None
+    stock: Any = type(leaf)
+    return _still_class(stock) if _must_be_still(leaf, phase) else None
 
 
 def _must_be_still(leaf: KerasLayer, phase: Phase) -> bool:

@@ -40,7 +40,7 @@ def lag_warning(momenta: Mapping[str, float], *, steps: int) -> str:
         return ""
     slowest = max(slow.values())
     return (
-        f"Too few steps for the moving statistics of BatchNorm: {steps} steps are planned, and with momentum "
+        f"Too few steps for the moving statistics of BatchNorm: {steps} {'step is' if steps == 1 else 'steps are'} planned, and with momentum "
         f"{slowest:g} ({len(slow)} of {len(momenta)} layers) about {steps_needed(slowest)} are needed. Validation may "
         f"stay low although training accuracy rises. Train longer, use smaller batches, or take bn-affine, which uses "
         f"the stored statistics."

@@ -66,7 +66,7 @@ def test_inference_of_an_adapting_layer_uses_moving_statistics() -> None:
 
 @pytest.mark.parametrize("policy", ["bn-affine", "bn-trainable", "unfreeze-all"])
 def test_a_training_equals_stock_keras(bench: Bench, policy: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three epochs with the kernel and with stock Keras: losses within 1e-3, the same accuracies but for one picture."""
+    """Three epochs with the kernel and with stock Keras: losses within 1e-3, accuracies within one picture."""
     recipe = bench.recipe(policy, head="gap:dropout=0.0", epochs=3)
     fused = bench.train(bench.build(recipe), recipe).history
     monkeypatch.setattr("zoo.assembly.can_fuse", lambda _: False)
