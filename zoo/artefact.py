@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
+import zlib
 from typing import TYPE_CHECKING, Any
 
 from zoo.backend import without_tensorflow
@@ -20,8 +22,15 @@ MODEL = "model.keras"
 CARD = "card.json"
 
 
-def save_model(model: KerasModel, folder: Path) -> None:
+_UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, OSError, EOFError, zipfile.BadZipFile, zlib.error)
+"""What loading a file raises that is damaged, or holds what plain Keras does not know."""
+
+
+def save_model(model: KerasModel, folder: Path) -> KerasModel:
     """Writes `model.keras` and proves that what plain Keras loads from it has the same weights, bit for bit.
+
+    Returns:
+        The loaded model: what a person gets, so it is what should be evaluated.
 
     Raises:
         TrainingError: If the file cannot be loaded again with equal weights.
@@ -36,7 +45,8 @@ def save_model(model: KerasModel, folder: Path) -> None:
         raise StoreError(f"The model cannot be written to {target}: {error}.", hint="Is the disk full?") from error
     try:
         again = keras.models.load_model(draft, compile=False, safe_mode=True)
-    except (ValueError, TypeError) as error:
+    except _UNREADABLE as error:
+        draft.unlink(missing_ok=True)
         raise TrainingError(
             f"The saved model cannot be loaded again: {error}.",
             hint="The backbone or head has a layer that plain Keras cannot load (a Lambda, or an unregistered class).",
@@ -45,6 +55,7 @@ def save_model(model: KerasModel, folder: Path) -> None:
         if value_of(mine).tobytes() != value_of(loaded).tobytes():
             raise TrainingError(f"The saved model has another {mine.path!r} than the trained one.", hint="Report this.")
     os.replace(draft, target)  # noqa: PTH105 - atomic on every system
+    return again
 
 
 def load_model(folder: Path) -> KerasModel:
@@ -61,14 +72,14 @@ def load_model(folder: Path) -> KerasModel:
     try:
         with without_tensorflow():
             return keras.models.load_model(path, compile=False, safe_mode=True)
-    except (ValueError, TypeError, OSError) as error:
+    except _UNREADABLE as error:
         raise RunFormatError(f"{path} cannot be loaded: {error}.", hint="Run the recipe again.") from error
 
 
 def write_card(card: Mapping[str, Any], folder: Path) -> None:
     """Writes `card.json`, the record that stays with the model."""
     draft = folder / f"draft-{CARD}"
-    draft.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    draft.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     os.replace(draft, folder / CARD)  # noqa: PTH105 - atomic on every system
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import inspect
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -82,13 +83,12 @@ class Assembly:
             return False
         if phase.open_weights == "all":
             return True
-        if phase.open_weights == "batch-norm":
-            return weight.role in {"gamma", "beta"}
-        return weight.role in {"bias", "beta"}
+        roles = {"batch-norm": {"gamma", "beta"}, "bias": {"bias", "beta"}}
+        return weight.role in roles[phase.open_weights]
 
     def may_adapt(self, weight: Weight, phase: Phase) -> bool:
-        """Whether a phase lets a moving statistic adapt. Those of BatchNorm layers in the head always do."""
-        if weight.role != "statistic":
+        """Whether a phase lets a moving statistic, or other state of a layer, adapt. In the head it always does."""
+        if weight.trainable:
             return False
         in_head = weight.block == len(self.blocks)
         return in_head or (phase.batch_norm == "adapting" and weight.block >= self.boundary(phase))
@@ -97,6 +97,7 @@ class Assembly:
     def opened(self, phase: Phase) -> Iterator[KerasModel]:
         """Opens exactly the weights of a phase and yields the tail to be compiled; closes everything afterwards."""
         boundary = self.boundary(phase)
+        stateful = {id(weight.layer) for weight in self.weights if not weight.trainable}
         open_ids = {id(weight.variable) for weight in self.weights if self.is_open(weight, phase)}
         with contextlib.ExitStack() as stack:
             stack.callback(self._close)
@@ -104,7 +105,9 @@ class Assembly:
                 for leaf in block.leaves:
                     adapts = phase.batch_norm == "adapting" and index >= boundary
                     _set_flags(leaf, open_ids, adapts=adapts)
-                    worn = _worn_class(leaf, phase) if index >= boundary else None
+                    if index < boundary:
+                        continue
+                    worn = _worn_class(leaf, phase, has_state=id(leaf) in stateful)
                     if worn is not None:
                         stack.enter_context(_wearing(leaf, worn))
             for weight in self.weights:
@@ -123,7 +126,7 @@ class Assembly:
         """Momentum of every BatchNorm layer whose moving statistics a phase lets adapt, by layer name."""
         found: dict[str, float] = {}
         for weight in self.weights:
-            if self.may_adapt(weight, phase):
+            if weight.role == "statistic" and self.may_adapt(weight, phase):
                 found[weight.layer.name] = float(weight.layer.momentum)
         return found
 
@@ -133,18 +136,11 @@ class Assembly:
         return keras.Model(self.model.input, probabilities, name="classifier")
 
 
-def assemble(backbone: KerasModel, head: KerasModel, blocks: Sequence[Block], *, name: str) -> Assembly:
-    """Joins a backbone and a head into one flat graph.
-
-    Args:
-        backbone: Functional model, pictures to a 4-D (or 2-D) feature map.
-        head: Functional model, features to logits.
-        blocks: The backbone's declared blocks, input to output.
-        name: The backbone's name, for messages.
+def functional(backbone: object, *, name: str) -> KerasModel:
+    """What a backbone's `build` returned, if it is a functional model with one input and one output.
 
     Raises:
-        ContractError: If the backbone is no functional model, a layer with weights is in no block or in several, or
-            a block feeds one that comes before it.
+        ContractError: If it is not.
     """
     if isinstance(backbone, keras.Sequential) and backbone.built:
         backbone = keras.Model(backbone.inputs, backbone.outputs)
@@ -158,6 +154,25 @@ def assemble(backbone: KerasModel, head: KerasModel, blocks: Sequence[Block], *,
             f"Backbone {name!r} has {len(backbone.inputs)} inputs and {len(backbone.outputs)} outputs.",
             hint="A backbone takes one picture tensor and gives one feature map.",
         )
+    return backbone
+
+
+def assemble(backbone: KerasModel, head: KerasModel, blocks: Sequence[Block], *, name: str) -> Assembly:
+    """Joins a backbone and a head into one graph; the backbone's layers lie flat in it, the head stays one layer.
+
+    Args:
+        backbone: Functional model, pictures to a 4-D (or 2-D) feature map.
+        head: Functional model, features to logits.
+        blocks: The backbone's declared blocks, input to output.
+        name: The backbone's name, for messages.
+
+    Raises:
+        ContractError: If the backbone is no functional model, a layer with weights is in no block or in several, or
+            a block feeds one that comes before it.
+    """
+    backbone = functional(backbone, name=name)
+    while head.name in {operation.name for operation in backbone.operations}:
+        head.name = f"{head.name}_"
     wake(backbone)
     wake(head)
     model = keras.Model(backbone.inputs[0], head(backbone.outputs[0]), name="network")
@@ -178,20 +193,20 @@ def _set_flags(leaf: KerasLayer, open_ids: set[int], *, adapts: bool) -> None:
     leaf.trainable = adapting or any(id(variable) in open_ids for variable in leaf.weights)
 
 
-def _worn_class(leaf: KerasLayer, phase: Phase) -> Any:  # noqa: ANN401 - a Keras layer class or None
+def _worn_class(leaf: KerasLayer, phase: Phase, *, has_state: bool) -> Any:  # noqa: ANN401 - a Keras layer class or None
     """What a layer of an open block wears for the time of a phase; None if the stock class does."""
     if can_fuse(leaf):
         return FixedBatchNormalization if phase.batch_norm == "fixed" else AdaptingBatchNormalization
     stock: Any = type(leaf)
-    return _still_class(stock) if _must_be_still(leaf, phase) else None
+    return _still_class(stock) if _must_be_still(leaf, phase, has_state=has_state) else None
 
 
-def _must_be_still(leaf: KerasLayer, phase: Phase) -> bool:
+def _must_be_still(leaf: KerasLayer, phase: Phase, *, has_state: bool) -> bool:
     """Whether a layer of an open block has to behave as in inference although the phase trains."""
-    if isinstance(leaf, keras.layers.BatchNormalization):
-        return phase.batch_norm == "fixed"
-    if type(leaf).__name__ == "TorchModuleWrapper":  # a torch module may hold its own BatchNorm and dropout
-        return phase.batch_norm == "fixed"
+    if "training" not in inspect.signature(leaf.call).parameters:
+        return False
+    if has_state and phase.batch_norm == "fixed":  # moving statistics, or whatever else a layer keeps for itself
+        return True
     return not phase.drop_layers and _DROPS.search(type(leaf).__name__) is not None
 
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import functools
 import hashlib
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.backend import require_keras, reseed
+from zoo.contracts import Phase
 from zoo.errors import ContractError, UnknownNameError, WeightsError
 
 if TYPE_CHECKING:
     from zoo.assembly import Assembly
-    from zoo.contracts import Backbone, KerasLayer, Phase, WeightsChoice
+    from zoo.contracts import Backbone, KerasLayer, WeightsChoice
     from zoo.registry import Catalog
     from zoo.values import Recipe, Spec
 
@@ -40,12 +44,13 @@ def build(recipe: Recipe, catalog: Catalog) -> Built:
         ContractError: If a plugin's part is not what its contract says.
         WeightsError: If the weights cannot be had.
     """
-    from zoo.assembly import assemble
+    from zoo.assembly import assemble, functional
 
     record = catalog.backbone(recipe.backbone.name)
     size, own = size_of(recipe.backbone), own_options(recipe.backbone)
     reseed(recipe.seed)
-    backbone = record.build(size=size, weights=choose_weights(record, recipe.backbone), **own)
+    weights = choose_weights(record, recipe.backbone)
+    backbone = functional(record.build(size=size, weights=weights, **own), name=record.name)
     reseed(recipe.seed)
     shape = tuple(int(side) if side is not None else None for side in backbone.output.shape[1:])
     classes = len(recipe.classes)
@@ -82,18 +87,64 @@ def plan_phases(recipe: Recipe, catalog: Catalog, *, blocks: int) -> tuple[Phase
     """
     policy = catalog.policy(recipe.policy.name)
     phases = tuple(policy.plan(blocks, recipe.epochs, **recipe.policy.values()))
+    for phase in phases:
+        fault = _phase_fault(phase)
+        if fault:
+            raise ContractError(f"Policy {policy.name!r} planned a phase with {fault}.", hint="Tell its author.")
     total = sum(phase.epochs for phase in phases)
-    if not phases or total != recipe.epochs or any(phase.epochs < 1 for phase in phases):
+    if not phases or total != recipe.epochs:
         raise ContractError(
             f"Policy {policy.name!r} planned {[phase.epochs for phase in phases]} epochs for {recipe.epochs}.",
             hint="Its phases must have at least one epoch each and add up; try more epochs.",
         )
-    if any(not phase.learning_rate > 0 for phase in phases):
-        raise ContractError(f"Policy {policy.name!r} has a learning rate that is not above 0.", hint="Tell its author.")
     if recipe.learning_rate is None:
         return phases
     scale = recipe.learning_rate / max(phase.learning_rate for phase in phases)
     return tuple(dataclasses.replace(phase, learning_rate=phase.learning_rate * scale) for phase in phases)
+
+
+def _phase_fault(phase: object) -> str:
+    """What is wrong with a phase that a policy planned, or an empty text."""
+    if not isinstance(phase, Phase):
+        return f"type {type(phase).__name__}, which is no Phase"
+    allowed = {
+        "epochs": type(phase.epochs) is int and phase.epochs >= 1,
+        "open_blocks": type(phase.open_blocks) is int and phase.open_blocks >= 0,
+        "learning_rate": isinstance(phase.learning_rate, int | float) and 0 < phase.learning_rate < math.inf,
+        "open_weights": phase.open_weights in {"all", "batch-norm", "bias"},
+        "batch_norm": phase.batch_norm in {"fixed", "adapting"},
+        "drop_layers": isinstance(phase.drop_layers, bool),
+    }
+    return ", ".join(f"{name}={getattr(phase, name)!r}" for name, good in allowed.items() if not good)
+
+
+def codes_of(recipe: Recipe, catalog: Catalog) -> dict[str, str]:
+    """Hex SHA-256 of the code of each item's function, so that a plugin in the making is not taken for its past.
+
+    It is the hash of the file that defines the function, or of the function's byte code where there is no file.
+    """
+    functions = {
+        "backbone": catalog.backbone(recipe.backbone.name).build,
+        "head": catalog.head(recipe.head.name).build,
+        "policy": catalog.policy(recipe.policy.name).plan,
+        "augmentation": catalog.augmentation(recipe.augmentation.name).build,
+    }
+    return {kind: _code_of(function) for kind, function in functions.items()}
+
+
+def _code_of(function: object) -> str:
+    while isinstance(function, functools.partial):
+        function = function.func
+    code = getattr(function, "__code__", None)
+    path = Path(code.co_filename) if code is not None else None
+    digest = hashlib.sha256()
+    with contextlib.suppress(OSError):
+        if path is not None and path.is_file():
+            digest.update(path.read_bytes())
+    if code is not None:
+        digest.update(code.co_code)
+        digest.update(repr([value for value in code.co_consts if not hasattr(value, "co_code")]).encode())
+    return digest.hexdigest()
 
 
 def size_of(spec: Spec) -> int:
@@ -119,8 +170,14 @@ def choose_weights(record: Backbone, spec: Spec) -> WeightsChoice:
         return None
     if text in declared:
         return declared[text]
-    path = Path(text).expanduser()
-    if path.exists():
+    try:
+        path = Path(text).expanduser()
+        found = path.exists()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise WeightsError(
+            f"The weights file {text!r} cannot be looked for: {error}.", hint="Mend the path."
+        ) from error
+    if found:
         return path
     if path.suffix or "/" in text or "\\" in text:
         raise WeightsError(f"There is no weights file {text!r}.", hint=f"Declared: {', '.join(declared) or 'none'}.")
@@ -135,8 +192,11 @@ def weights_fingerprint(record: Backbone, spec: Spec) -> str:
     if isinstance(choice, Path):
         if not choice.is_file():
             raise WeightsError(f"{str(choice)!r} is no file.", hint="Give a file with weights.")
-        with choice.open("rb") as file:
-            return f"file sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+        try:
+            with choice.open("rb") as file:
+                return f"file sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+        except OSError as error:
+            raise WeightsError(f"{str(choice)!r} cannot be read: {error}.", hint="Mend its permissions.") from error
     return f"{choice.id} {choice.sha256 or choice.origin}"
 
 

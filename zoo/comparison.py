@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import statistics
+from zoo.backend import quiet
 from zoo.board import Board, Context, baselines, build_board
-from zoo.errors import RunNotFoundError, StoreError, UsageError
-from zoo.events import GridStarted
+from zoo.errors import RecipeError, RunNotFoundError, StoreError, UsageError, ZooError
+from zoo.events import GridStarted, Note
 from zoo.plugins import load_catalog
 from zoo.progress import for_python
 from zoo.recipe import (
@@ -24,6 +25,7 @@ from zoo.recipe import (
     row_digest,
     validate_recipe,
 )
+from zoo.settings import setting_fault
 from zoo.store import Store
 from zoo.values import Recipe
 
@@ -112,9 +114,12 @@ def fit(
     watch = observe or for_python()
     specs = _specs(items, [backbone], [head], [policy], [augment])
     settings = Settings(epochs, batch_size, learning_rate, label_smoothing, patience, metric)
+    _check({**dataclasses.asdict(settings), "seed": seed})
     with Store(store) as opened:
         dataset = _dataset(data, items, opened, source=source, split=split, split_seed=split_seed, observe=watch)
         recipe = _recipe(dataset, specs[0], seed, settings)
+        context = _context(dataset)
+        opened.save_board_context(context.data, context.split, context)
         record = run(recipe, _bench(items, dataset, opened, watch), reraise=True)
         return Handle(record, opened.folder(record.id))
 
@@ -170,12 +175,11 @@ def compare(
     """
     from zoo.experiment import identify, run
 
-    if seeds < 1:
-        raise UsageError(f"seeds must be at least 1, not {seeds}.", hint="Give --seeds 1 or more.")
     items = catalog or load_catalog()
     watch = observe or for_python()
     specs = _specs(items, backbones, heads, policies, augmentations)
     settings = Settings(epochs, batch_size, learning_rate, label_smoothing, patience, metric)
+    _check({**dataclasses.asdict(settings), "seeds": seeds})
     with Store(store) as opened:
         dataset = _dataset(data, items, opened, source=source, split=split, split_seed=split_seed, observe=watch)
         recipes = [_recipe(dataset, row, seed, settings) for row in specs for seed in range(seeds)]
@@ -185,7 +189,13 @@ def compare(
         finished = sum(opened.find(identify(recipe, items)[1]) is not None for recipe in recipes)
         watch(GridStarted(len(recipes), finished))
         records = [run(recipe, bench, index=i, total=len(recipes)) for i, recipe in enumerate(recipes, start=1)]
-        _score_test(_board(opened, records, context, metric), bench, records)
+        try:
+            with quiet():
+                _score_test(_board(opened, records, context, metric), bench, records)
+        except ZooError as error:
+            text = f"The recommended row has no test score: {error.message}"
+            watch(Note(text, level="warning"))
+            context = dataclasses.replace(context, notes=(*context.notes, text))
         return _board(opened, records, context, metric)
 
 
@@ -204,6 +214,14 @@ def leaderboard(store: str | Path = "zoo-runs", *, metric: Metric = "accuracy") 
         if not contexts:
             raise RunNotFoundError(f"The store {str(store)!r} has no rows yet.", hint="Run `zoo compare` first.")
         return _board(opened, opened.runs(), contexts[-1], metric)
+
+
+def _check(settings: dict[str, object]) -> None:
+    """Refuses a setting before the pictures are even looked at."""
+    for name, value in settings.items():
+        fault = setting_fault(name, value)
+        if fault:
+            raise RecipeError(fault, hint=f"Change {name}.")
 
 
 def _specs(
@@ -245,7 +263,7 @@ def _dataset(
     return prepare(
         "demo" if data is None else data,
         catalog,
-        source=source,
+        source="demo" if data is None and source is None else source,
         fractions=split,
         split_seed=split_seed,
         observe=observe,

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo import statistics
-from zoo.errors import SourceError, UsageError
+from zoo.errors import SourceError, UsageError, ZooError
 from zoo.events import DataReady, Note, ignore
 from zoo.health import scan
 from zoo.pixels import load_pixels, thumbnails
 from zoo.specs import parse_spec
 from zoo.splitting import split as divide
-from zoo.values import Side
+from zoo.values import ImageTable, Side
 
 if TYPE_CHECKING:
     from zoo.contracts import Source
     from zoo.events import Observer
     from zoo.fingerprints import FingerprintCache
     from zoo.registry import Catalog
-    from zoo.values import HealthReport, ImageTable, Part, Split
+    from zoo.values import HealthReport, Part, Split
 
 THUMBNAIL = 16
 """Side of the pictures of the nearest-neighbour baseline."""
@@ -118,7 +118,7 @@ def find_source(data: object, catalog: Catalog, *, source: str | None = None) ->
         record = catalog.source(source.partition(":")[0])
         spec = parse_spec(source, kind="source", options=record.options)
         return record, data, spec.values()
-    able = [catalog.source(name) for name in catalog.names("source") if catalog.source(name).accepts(data)]
+    able = [record for record in map(catalog.source, catalog.names("source")) if _accepts(record, data)]
     if len(able) == 1:
         return able[0], data, {option.name: option.default for option in able[0].options}
     if able:
@@ -130,6 +130,32 @@ def find_source(data: object, catalog: Catalog, *, source: str | None = None) ->
         f"No source knows what to do with {str(data)!r}.",
         hint="A folder must have one sub-folder for each class. `zoo list sources` shows what else is understood.",
     )
+
+
+def _accepts(source: Source, location: object) -> bool:
+    """Whether a source understands a location; one that cannot even look at it does not."""
+    try:
+        return bool(source.accepts(location))
+    except Exception:  # noqa: BLE001 - a plugin's look at somebody else's data must not stop the others
+        return False
+
+
+def _load(source: Source, location: object, options: dict[str, Any]) -> ImageTable:
+    try:
+        table = source.load(location, **options)
+    except ZooError:
+        raise
+    except Exception as error:
+        raise SourceError(
+            f"The source {source.name!r} failed on {str(location)!r}: {type(error).__name__}: {error}.",
+            hint="Report it to the author of that plugin, or choose another source with --source.",
+        ) from error
+    if not isinstance(table, ImageTable):
+        raise SourceError(
+            f"The source {source.name!r} gave a {type(table).__name__}, not an ImageTable.",
+            hint="Report it to the author of that plugin.",
+        )
+    return table
 
 
 def prepare(
@@ -160,8 +186,7 @@ def prepare(
         SplitError: If they cannot be divided as asked.
     """
     record, location, options = find_source(data, catalog, source=source)
-    table: ImageTable = record.load(location, **options)
-    report = scan(table, observe=observe, cache=fingerprints)
+    report = scan(_load(record, location, options), observe=observe, cache=fingerprints)
     sides = divide(report, fractions=fractions, seed=split_seed)
     for text in (*report.notes, *sides.notes):
         observe(Note(text, level="warning"))

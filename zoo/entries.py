@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -13,7 +15,7 @@ from zoo.rows import Row
 from zoo.values import Scores
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from zoo.statistics import BoolArray, Float64Array
     from zoo.values import FloatArray, IntArray, Metric, Recipe, RunRecord, Status
@@ -24,6 +26,21 @@ if TYPE_CHECKING:
 NOT_LEARNING: Status = "not learning in inference mode"
 SETTINGS = ("epochs", "batch_size", "learning_rate", "label_smoothing", "patience", "metric")
 """Fields of a recipe that a row's four names do not show."""
+ENVIRONMENT = (
+    "backend",
+    "packages.keras",
+    "packages.keras-zoo",
+    "packages",
+    "packages.numpy",
+    "packages.Pillow",
+    "plugins",
+    "weights",
+    "runtime",
+    "variables",
+    "gpus",
+    "cores",
+)
+"""Fields of an environment that are told first where several differ: what one chose before what follows from it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,26 +63,81 @@ class Entry:
 def entries(
     records: Iterable[RunRecord], predictions: Predicted, *, metric: Metric, tests: Mapping[str, Scores]
 ) -> list[Entry]:
-    """One entry for each recipe without its seed, in the order in which they first appear.
+    """One entry for each recipe without its seed and each environment, in the order in which they first appear.
+
+    Numbers of two environments are no repetitions of each other, so they never share a row.
 
     Args:
-        records: In the order in which they began. Of several runs with one seed (a repetition after a failure, or in
-            another environment) the last complete one counts, else the last one.
+        records: In the order in which they began. Of several runs with one seed in one environment the last complete
+            one counts, else the last one. A run without scores that was later repeated with success does not count,
+            whatever was changed in the environment to mend it.
         predictions: Of the complete runs. Where they are missing, the interval knows nothing of seeds.
         metric: What the score is.
         tests: Scores on the test part by run id.
     """
-    groups: dict[Recipe, dict[int, RunRecord]] = {}
-    for record in records:
-        seeds = groups.setdefault(dataclasses.replace(record.recipe, seed=0), {})
+    groups = _groups(list(records))
+    told = [field for field in SETTINGS if len({getattr(recipe, field) for recipe, _ in groups}) > 1]
+    environments: dict[Recipe, dict[str, Mapping[str, Any]]] = {}
+    for (recipe, key), runs in groups.items():
+        environments.setdefault(recipe, {})[key] = runs[0].environment
+    words = {recipe: _told_apart(of) for recipe, of in environments.items()}
+    found = []
+    for (recipe, key), runs in groups.items():
+        settings = [f"{field} {getattr(recipe, field)}" for field in told] + words[recipe][key]
+        found.append(_entry(recipe, runs, predictions, metric, tests, ", ".join(settings)))
+    return found
+
+
+def _groups(records: Sequence[RunRecord]) -> dict[tuple[Recipe, str], list[RunRecord]]:
+    """Runs that count, in order of seeds, by recipe with seed 0 and environment as JSON."""
+    mended = {record.recipe: place for place, record in enumerate(records) if record.validation is not None}
+    groups: dict[tuple[Recipe, str], dict[int, RunRecord]] = {}
+    for place, record in enumerate(records):
+        if record.validation is None and place < mended.get(record.recipe, place):
+            continue
+        key = json.dumps(dict(record.environment), sort_keys=True, default=str)
+        seeds = groups.setdefault((dataclasses.replace(record.recipe, seed=0), key), {})
         known = seeds.get(record.recipe.seed)
         if known is None or record.validation is not None or known.validation is None:
             seeds[record.recipe.seed] = record
-    told = [field for field in SETTINGS if len({getattr(recipe, field) for recipe in groups}) > 1]
-    return [
-        _entry(recipe, [seeds[seed] for seed in sorted(seeds)], predictions, metric, tests, told)
-        for recipe, seeds in groups.items()
-    ]
+    return {group: [seeds[seed] for seed in sorted(seeds)] for group, seeds in groups.items()}
+
+
+def _told_apart(environments: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
+    """By key, in few words what tells environments apart, such as `backend jax`; nothing for a single one.
+
+    Fields are told in the order of `ENVIRONMENT`, then the rest, each only if it tells more of them apart than those
+    before. So what follows from a choice, such as the version of the other backend, is not told.
+    """
+    words: dict[str, list[str]] = {key: [] for key in environments}
+    flat = {key: dict(_leaves(environment)) for key, environment in environments.items()}
+    for path in sorted({path for leaves in flat.values() for path in leaves}, key=_place):
+        more = {key: [*words[key], *_words(path, leaves)] for key, leaves in flat.items()}
+        if len(set(map(tuple, more.values()))) > len(set(map(tuple, words.values()))):
+            words = more
+    return words
+
+
+def _place(path: tuple[str, ...]) -> tuple[int, tuple[str, ...]]:
+    known = [ENVIRONMENT.index(name) for name in (".".join(path), path[0]) if name in ENVIRONMENT]
+    return (known or [len(ENVIRONMENT)])[0], path
+
+
+def _words(path: tuple[str, ...], leaves: Mapping[tuple[str, ...], str]) -> list[str]:
+    """The field and its value, if there is one. Packages, variables and runtime settings speak for themselves."""
+    named = path[1:] if len(path) > 1 and path[0] in ("packages", "variables", "runtime") else path
+    return [f"{' '.join(named)} {leaves[path]}"] if path in leaves else []
+
+
+def _leaves(value: object, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Values that are no mappings, as texts, with their paths."""
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _leaves(inner, (*path, str(name)))
+    elif isinstance(value, str):
+        yield path, value
+    else:
+        yield path, json.dumps(value, sort_keys=True, default=str)
 
 
 def _entry(
@@ -74,7 +146,7 @@ def _entry(
     predictions: Predicted,
     metric: Metric,
     tests: Mapping[str, Scores],
-    told: Sequence[str],
+    settings: str,
 ) -> Entry:
     complete = [run for run in runs if run.validation is not None]
     looks = [tests[run.id] for run in runs if run.id in tests]
@@ -84,7 +156,7 @@ def _entry(
         head=str(recipe.head),
         policy=str(recipe.policy),
         augmentation=str(recipe.augmentation),
-        settings=", ".join(f"{field} {getattr(recipe, field)}" for field in told),
+        settings=settings,
         seeds=len(complete),
         failed=sum(run.validation is None and run.status != "running" for run in runs),
         single_seed=len(complete) == 1,

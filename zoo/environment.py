@@ -1,6 +1,7 @@
-"""The environment record: everything outside a recipe that is known to change the bits of a result.
+"""The environment record: what outside a recipe and a process is known to change the bits of a result.
 
-Read from metadata, variables and files; neither Keras nor a backend is imported.
+Read from metadata, variables and files; neither Keras nor a backend is imported. What a running Keras and its backend
+are set to is in the record of `zoo.runtime`.
 """
 
 from __future__ import annotations
@@ -54,18 +55,15 @@ def environment(backend: str | None = None) -> dict[str, object]:
             imported already, give `keras.config.backend()`: the variable has no effect any more.
 
     Returns:
-        `backend`, `float` and `epsilon` of Keras; `packages`, their versions; `python`; `system`; `machine`; `cpu`
+        `backend` of Keras; `packages`, their versions; `python`; `system`; `machine`; `cpu`
         and its `instructions`; `gpus`; `cores` that this process may use; `variables`, those of a fixed list that
         are set.
     """
-    config = _keras_config()
-    name = backend or os.environ.get("KERAS_BACKEND") or str(config.get("backend", "tensorflow"))
+    name = backend or os.environ.get("KERAS_BACKEND") or str(_keras_config().get("backend", "tensorflow"))
     packages = (*_PACKAGES, *_BACKEND_PACKAGES.get(name, (name,)))
     cpu = _cpu_facts()
     return {
         "backend": name,
-        "float": config.get("floatx", "float32"),
-        "epsilon": config.get("epsilon", 1e-7),
         "packages": {package: version for package in packages if (version := _version(package))},
         "python": platform.python_version(),
         "system": platform.system(),

@@ -10,16 +10,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from zoo import statistics
-from zoo.artefact import save_model, write_card
+from zoo.artefact import CARD, MODEL, save_model, write_card
 from zoo.backend import clean_state, require_keras
-from zoo.building import build, carriers, size_of, weights_fingerprint
+from zoo.building import build, carriers, codes_of, size_of, weights_fingerprint
 from zoo.cards import card_of
 from zoo.environment import environment
 from zoo.errors import DivergedError, TrainingError, WeightsError, ZooError
 from zoo.events import Note, RunEnded, RunStarted, ignore
 from zoo.forward import value_of
-from zoo.proof import early_notes, inference_accuracy, prove, verdict
+from zoo.proof import check_delivered, early_notes, inference_accuracy, prove, verdict
 from zoo.recipe import item_origins, recipe_digest, row_digest
+from zoo.runtime import runtime
 
 if TYPE_CHECKING:
     from zoo.dataset import Dataset
@@ -63,7 +64,7 @@ def run(recipe: Recipe, bench: Bench, *, index: int = 1, total: int = 1, reraise
     """
     surroundings, digest = identify(recipe, bench.catalog)
     known = bench.store.find(digest)
-    if known is not None:
+    if known is not None and is_complete(bench.store, known):
         bench.observe(RunEnded(known, index, total, reused=True))
         return known
     bench.observe(RunStarted(recipe, index, total))
@@ -74,17 +75,16 @@ def run(recipe: Recipe, bench: Bench, *, index: int = 1, total: int = 1, reraise
     try:
         with clean_state(recipe.seed):
             record = _execute(record, bench)
+        write_card(card_of(record, bench.catalog.backbone(recipe.backbone.name)), bench.store.folder(run_id))
     except KeyboardInterrupt:
         bench.store.finish(dataclasses.replace(record, status="interrupted", reason="stopped by the person"))
         raise
-    except Exception as error:  # noqa: BLE001 - a row that fails costs itself only, whatever a plugin raises
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a row that fails costs itself only, whatever a plugin raises
         problem = _explained(error, bench.catalog)
         bench.store.save_traceback(run_id, traceback.format_exc())
         status: Status = "diverged" if isinstance(problem, DivergedError) else "failed"
         record = dataclasses.replace(record, status=status, reason=str(problem).replace("\n", " "))
     record = dataclasses.replace(record, seconds=time.perf_counter() - began)
-    if problem is None:
-        write_card(card_of(record, bench.catalog.backbone(recipe.backbone.name)), bench.store.folder(run_id))
     bench.store.finish(record)
     gc.collect()
     bench.observe(RunEnded(record, index, total))
@@ -98,16 +98,28 @@ def identify(recipe: Recipe, catalog: Catalog) -> tuple[dict[str, Any], str]:
 
     Weights that cannot be had are `missing` here, and fail the row later, when it is built.
     """
-    backend = require_keras().backend.backend()
+    keras = require_keras()
     try:
         weights = weights_fingerprint(catalog.backbone(recipe.backbone.name), recipe.backbone)
     except ZooError:
         weights = "missing"
-    surroundings = {**environment(backend), "weights": weights, "plugins": item_origins(catalog, recipe)}
+    surroundings = {
+        **environment(keras.backend.backend()),
+        "runtime": runtime(keras),
+        "weights": weights,
+        "plugins": item_origins(catalog, recipe),
+        "code": codes_of(recipe, catalog),
+    }
     return surroundings, recipe_digest(recipe, surroundings)
 
 
-def _explained(error: Exception, catalog: Catalog) -> ZooError:
+def is_complete(store: Store, record: RunRecord) -> bool:
+    """Whether the files of a finished run are still there; if not, it has to be run again."""
+    folder = store.folder(record.id)
+    return all((folder / name).is_file() for name in (MODEL, CARD, "predictions-validation.npz"))
+
+
+def _explained(error: BaseException, catalog: Catalog) -> ZooError:
     """The error as one of ours, with the ways out that only the whole catalog knows."""
     if isinstance(error, WeightsError):
         able = carriers(catalog)
@@ -115,7 +127,8 @@ def _explained(error: Exception, catalog: Catalog) -> ZooError:
         return WeightsError(error.message, hint=" ".join(filter(None, (error.hint, more))))
     if isinstance(error, ZooError):
         return error
-    if isinstance(error, MemoryError) or "ResourceExhausted" in type(error).__name__:
+    memory = ("ResourceExhausted", "OutOfMemory", "RESOURCE_EXHAUSTED")
+    if isinstance(error, MemoryError) or any(word in f"{type(error).__name__} {error}" for word in memory):
         return TrainingError(f"Out of memory: {error}.", hint="Use a smaller batch size or picture size.")
     line = (str(error).strip().splitlines() or [""])[0]
     wrapped = TrainingError(f"{type(error).__name__}: {line}", hint="The traceback is in the run's folder.")
@@ -149,13 +162,12 @@ def _execute(record: RunRecord, bench: Bench) -> RunRecord:
         observe=observe,
     )
     receipt = prove(built, trained, before)
-    model = assembly.deliverable()
+    model = save_model(assembly.deliverable(), bench.store.folder(record.id))
     predictions = predict(model, sides[1].pixels)
     scores = statistics.score(predictions.probabilities, sides[1].labels)
     inference = inference_accuracy(built, model, sides[0])
     status, reason, late = verdict(built, trained, scores, inference, sides)
-    folder = bench.store.folder(record.id)
-    save_model(model, folder)
+    check_delivered(trained, scores)
     bench.store.save_predictions(
         record.id,
         "validation",

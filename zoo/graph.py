@@ -130,8 +130,9 @@ def assign_blocks(backbone: KerasModel, blocks: Sequence[Block], *, name: str) -
     Raises:
         ContractError: If a layer with weights is matched by no block or by several, or a block stays empty.
     """
+    _refuse_shared(backbone, name=name)
     index_of: dict[str, int] = {}
-    reads = _inputs_of(backbone)
+    reads = inputs_of(backbone)
     members: list[list[Any]] = [[] for _ in blocks]
     for operation in backbone.operations:
         if isinstance(operation, keras.layers.InputLayer):
@@ -162,11 +163,27 @@ def assign_blocks(backbone: KerasModel, blocks: Sequence[Block], *, name: str) -
     )
 
 
+def _refuse_shared(backbone: KerasModel, *, name: str) -> None:
+    nodes = [node.operation.name for nodes in backbone._nodes_by_depth.values() for node in nodes]  # noqa: SLF001 - as in inputs_of
+    shared = sorted({operation for operation in nodes if nodes.count(operation) > 1})
+    if shared:
+        raise ContractError(
+            f"Backbone {name!r} uses a layer more than once: {', '.join(map(repr, shared))}.",
+            hint="The backbone's author must give each place in the graph a layer of its own.",
+        )
+    for layer in backbone._flatten_layers():  # noqa: SLF001 - as in leaves
+        if type(layer).__name__ == "TorchModuleWrapper":
+            raise ContractError(
+                f"Backbone {name!r} holds a torch module ({layer.name!r}).",
+                hint="Plain Keras could not load the saved model, and buffers are no Keras weights: use Keras layers.",
+            )
+
+
 def _leaves_of(operations: Sequence[Any]) -> tuple[KerasLayer, ...]:
     return tuple(leaf for op in operations if isinstance(op, keras.layers.Layer) for leaf in leaves(op))
 
 
-def _inputs_of(model: KerasModel) -> dict[str, list[Any]]:
+def inputs_of(model: KerasModel) -> dict[str, list[Any]]:
     """The tensors that each operation of a model reads, by the operation's name.
 
     A layer may also be part of other graphs, so only the nodes of this model count.
@@ -178,9 +195,14 @@ def _inputs_of(model: KerasModel) -> dict[str, list[Any]]:
     return reads
 
 
+def maker_of(tensor: Any) -> tuple[str, int]:  # noqa: ANN401 - a KerasTensor
+    """Name of the operation that makes a tensor, and which of its outputs it is."""
+    history = tensor._keras_history  # noqa: SLF001 - as in inputs_of
+    return history.operation.name, int(history.tensor_index)
+
+
 def _maker(tensor: Any) -> str:  # noqa: ANN401 - a KerasTensor
-    name: str = tensor._keras_history.operation.name  # noqa: SLF001 - as in _inputs_of
-    return name
+    return maker_of(tensor)[0]
 
 
 def cuts(backbone: KerasModel, blocks: Sequence[AssembledBlock], *, name: str) -> tuple[tuple[Any, ...], ...]:
@@ -192,7 +214,7 @@ def cuts(backbone: KerasModel, blocks: Sequence[AssembledBlock], *, name: str) -
         ContractError: If a block needs what a later one computes, so that no cut between them exists.
     """
     index_of = {op: index for index, block in enumerate(blocks) for op in block.operations}
-    reads = _inputs_of(backbone)
+    reads = inputs_of(backbone)
     entry = backbone.inputs[0]
     wanted: list[dict[int, Any]] = [{} for _ in range(len(blocks) + 1)]
     for operation in backbone.operations:

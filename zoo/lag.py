@@ -39,8 +39,9 @@ def lag_warning(momenta: Mapping[str, float], *, steps: int) -> str:
     if not slow:
         return ""
     slowest = max(slow.values())
+    planned = "1 step is planned" if steps == 1 else f"{steps} steps are planned"
     return (
-        f"Too few steps for the moving statistics of BatchNorm: {steps} {'step is' if steps == 1 else 'steps are'} planned, and with momentum "
+        f"Too few steps for the moving statistics of BatchNorm: {planned}, and with momentum "
         f"{slowest:g} ({len(slow)} of {len(momenta)} layers) about {steps_needed(slowest)} are needed. Validation may "
         f"stay low although training accuracy rises. Train longer, use smaller batches, or take bn-affine, which uses "
         f"the stored statistics."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import numpy as np
 
 from zoo.events import Note, Progress, ignore
 from zoo.forward import BATCH, batches, forward, forward_batch, value_of
+from zoo.graph import inputs_of, maker_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +21,15 @@ if TYPE_CHECKING:
     from zoo.events import Observer
 
 GIB = 1 << 30
+
+
+def _default_limit() -> int:
+    """A quarter of the memory there is, at most 4 GiB."""
+    try:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # Windows has no such call
+        return 4 * GIB
+    return min(4 * GIB, memory // 4)
 
 
 @dataclass(frozen=True)
@@ -51,15 +62,15 @@ class Features:
 class FeatureCache:
     """Features in memory, the least recently used leaving first.
 
-    The key holds the bytes of the prefix's weights and the digest of the pixels, so a hit is equal to the last bit
-    to what would be computed, whatever ran before.
+    The key holds the prefix's graph, configuration and weights, and the digest of the pixels, so a hit is equal to the
+    last bit to what would be computed, whatever ran before.
 
     Attributes:
         limit: Most bytes kept, all entries together. Features of one side that are larger are never kept.
         observe: Told about progress and about features that are too large.
     """
 
-    limit: int = 4 * GIB
+    limit: int = field(default_factory=_default_limit)
     observe: Observer = ignore
     _entries: OrderedDict[str, tuple[np.ndarray[Any, Any], ...]] = field(default_factory=OrderedDict, repr=False)
 
@@ -112,16 +123,40 @@ class FeatureCache:
 
 
 def fingerprint(prefix: KerasModel) -> str:
-    """Hex SHA-256 over the graph's layers and the bytes of all weights of a model."""
+    """Hex SHA-256 over the graph (kinds, configurations and wiring of its layers) and the bytes of all weights.
+
+    Names and seeds are left out: they depend on what was built before, and change nothing in inference mode.
+    """
     digest = hashlib.sha256()
+    place = {operation.name: str(index) for index, operation in enumerate(prefix.operations)}
     for operation in prefix.operations:
-        digest.update(type(operation).__name__.encode())
-    digest.update(repr([tuple(output.shape) for output in prefix.outputs]).encode())
+        config = operation.get_config() if hasattr(operation, "get_config") else {}
+        digest.update(f"{type(operation).__module__}.{type(operation).__name__}{_plain(config)}".encode())
+    for operation, tensors in inputs_of(prefix).items():
+        edges = [_place_of(tensor, place) for tensor in tensors]
+        digest.update(f"{place[operation]}<{edges}".encode())
+    digest.update(repr([_place_of(output, place) for output in prefix.outputs]).encode())
     for variable in prefix.weights:
         value = value_of(variable)
         digest.update(f"{value.shape}{value.dtype}".encode())
         digest.update(value.tobytes())
     return digest.hexdigest()
+
+
+def _place_of(tensor: Any, place: dict[str, str]) -> str:  # noqa: ANN401 - a KerasTensor
+    """Which output of which operation a tensor is, without names."""
+    name, index = maker_of(tensor)
+    return f"{place[name]}:{index}"
+
+
+def _plain(config: Any) -> str:  # noqa: ANN401 - any configuration
+    """A configuration as text, without names and seeds."""
+    if isinstance(config, dict):
+        kept = sorted((str(key), _plain(value)) for key, value in config.items() if key not in {"name", "seed"})
+        return repr(kept)
+    if isinstance(config, list | tuple):
+        return repr([_plain(value) for value in config])
+    return repr(config)
 
 
 def _bytes_per_picture(prefix: KerasModel) -> int:

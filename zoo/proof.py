@@ -43,6 +43,8 @@ def early_notes(recipe: Recipe, built: Built, count: int) -> tuple[str, ...]:
     if recipe.backbone.values()["weights"] == "none" and shut:
         share = shut / sum(weight.size for weight in body)
         notes.append(f"The backbone starts from random weights, and {recipe.policy} leaves {share:.0%} of them random.")
+    if recipe.policy.name == "from-scratch" and recipe.backbone.values()["weights"] != "none":
+        notes.append("from-scratch starts from pretrained weights here; with weights=none it starts from random ones.")
     if not free and any(phase.open_blocks for phase in built.phases):
         notes.append(f"{recipe.policy} opens nothing in {recipe.backbone.name}: it has no such weights there.")
     return tuple(text for text in notes if text)
@@ -74,6 +76,20 @@ def prove(built: Built, trained: Trained, before: list[np.ndarray[Any, Any]]) ->
             hint="The numbers of this run are not its policy's. Report it to the authors of policy and backbone.",
         )
     return receipt
+
+
+def check_delivered(trained: Trained, scores: Scores) -> None:
+    """Compares the scores of the saved and reloaded model with those that training saw in the kept epoch.
+
+    Raises:
+        ReceiptError: If they differ by more than rounding.
+    """
+    kept = trained.history[trained.best_epoch - 1]
+    if abs(kept.val_loss - scores.loss) > 1e-3 + 0.01 * abs(kept.val_loss):
+        raise ReceiptError(
+            f"The saved model has a validation loss of {scores.loss:.4f}, but in training it had {kept.val_loss:.4f}.",
+            hint="A layer does not save all it needs, or behaves otherwise outside training. Report it to its author.",
+        )
 
 
 def _adapts(assembly: Assembly, built: Built) -> dict[str, float]:

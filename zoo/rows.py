@@ -58,7 +58,7 @@ class Context:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """All runs that differ in their seed only, or a baseline.
+    """All runs of one environment that differ in their seed only, or a baseline.
 
     Attributes:
         kind: `run` or `baseline`.
@@ -66,7 +66,8 @@ class Row:
         head: Head with options; empty for a baseline, as the next three.
         policy: Policy with options.
         augmentation: Augmentation with options.
-        settings: The settings in which rows of this board differ, such as `epochs 20, learning_rate 0.001`.
+        settings: The settings in which rows of this board differ, such as `epochs 20, learning_rate 0.001`, and what
+            tells environments apart where a recipe was run in several, such as `backend jax`.
         rank: 1 for the best; None without a score, for baselines and on other data.
         status: The most serious status among complete runs, else that of the last run.
         reason: Why the status is not `finished`, or why some seeds have no score.
@@ -129,12 +130,13 @@ class Row:
         return " · ".join(part for part in parts if part)
 
     @property
-    def cost(self) -> tuple[int, int, float]:
-        """What makes a row cheaper than another: weights to ship, weights to train, seconds of a run.
+    def cost(self) -> tuple[int, int, str]:
+        """What makes a row cheaper than another: weights to ship, weights to train, and for equal ones the title.
 
-        Seconds come last because they depend on the machine and on what the runs before had left in the cache.
+        Seconds do not count. They depend on the machine and on what the runs before had left in the cache, and which
+        row is recommended, and so gets the look at the test part, must not.
         """
-        return self.total, self.trainable, self.seconds / max(1, len(self.run_ids))
+        return self.total, self.trainable, self.title
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -161,6 +161,8 @@ def _named(items: object) -> list[tuple[str, object]]:
         return [(str(items), path)]
     if isinstance(items, np.ndarray) and items.ndim <= 3:  # noqa: PLR2004 - one picture: height, width, channels
         return [("array 0", items)]
+    if hasattr(items, "convert"):  # a Pillow image
+        return [("picture 0", items)]
     if not hasattr(items, "__iter__"):
         raise SourceError(f"A {type(items).__name__} is no picture.", hint="Give paths, folders or arrays RGB 0-255.")
     pairs: list[tuple[str, object]] = []

@@ -65,6 +65,14 @@ def offline() -> bool:
     return os.environ.get("ZOO_OFFLINE", "").strip().lower() not in {"", "0", "false", "no"}
 
 
+def _patience(default: float) -> float:
+    """Seconds to wait for a host: `ZOO_CONNECT_SECONDS`, for slow networks, or the default."""
+    try:
+        return max(0.0, float(os.environ.get("ZOO_CONNECT_SECONDS", default)))
+    except ValueError:
+        return default
+
+
 def fetch(file: WeightsFile, *, patience: float = 0.8) -> Path:
     """Path of a published file whose hash is right: from the cache, else downloaded into it.
 
@@ -83,8 +91,13 @@ def fetch(file: WeightsFile, *, patience: float = 0.8) -> Path:
         return target
     if offline():
         raise _absent(file, target, cause="ZOO_OFFLINE is set, so nothing is downloaded")
+    patience = _patience(patience)
     if _silent(file.url, patience=patience):
-        raise _absent(file, target, cause=f"{_peer(file.url)[0]} does not answer within {patience:g} s")
+        raise _absent(
+            file,
+            target,
+            cause=f"{_peer(file.url)[0]} does not answer within {patience:g} s (ZOO_CONNECT_SECONDS sets how long)",
+        )
     return _download(file, target)
 
 

@@ -1,6 +1,6 @@
-"""Trains the tiny backbone under every policy on one Keras backend and prints, as JSON, what moved.
+"""Trains a backbone under every policy on one Keras backend and prints, as JSON, what moved.
 
-Run as a program: KERAS_BACKEND=… python policy_child.py SPEC…
+Run as a program: KERAS_BACKEND=… python policy_child.py BACKBONE POLICY…
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 
 from zoo import hookimpl, statistics
 from zoo.artefact import load_model, save_model
-from zoo.building import build
+from zoo.building import build, size_of
 from zoo.forward import value_of
 from zoo.plugins import load_catalog
 from zoo.prefix import FeatureCache
@@ -37,19 +37,19 @@ class TinyPlugin:
         return [tiny_backbone()]
 
 
-def pictures(count: int = 48) -> tuple[np.ndarray, np.ndarray]:
+def pictures(size: int, count: int = 48) -> tuple[np.ndarray, np.ndarray]:
     """Noise with a mean far from what the statistics expect, a little brighter in class 1."""
     draw = np.random.default_rng(0)
     labels = np.arange(count) % 2
-    pixels = draw.normal(200, 30, (count, 16, 16, 3)) + 25 * labels[:, None, None, None]
+    pixels = draw.normal(200, 30, (count, size, size, 3)) + 25 * labels[:, None, None, None]
     return pixels.clip(0, 255).astype(np.uint8), labels.astype(np.int64)
 
 
-def examine(spec: str) -> dict[str, Any]:
+def examine(backbone: str, spec: str) -> dict[str, Any]:
     """One policy: every weight before, after, and in the reloaded model."""
     catalog = load_catalog(extra=[TinyPlugin])
     recipe = Recipe(
-        backbone=complete_backbone(catalog, "tiny"),
+        backbone=complete_backbone(catalog, backbone),
         head=complete_head(catalog, "gap:dropout=0.0"),
         policy=complete_policy(catalog, spec),
         augmentation=complete_augmentation(catalog, "none"),
@@ -65,10 +65,10 @@ def examine(spec: str) -> dict[str, Any]:
     assembly = built.assembly
     draw = np.random.default_rng(1)
     for weight in assembly.weights:  # away from 0 and 1, so that a change cannot hide
-        if weight.block < len(assembly.blocks):
+        if weight.block < len(assembly.blocks) and backbone == "tiny":
             weight.variable.assign(value_of(weight.variable) + draw.uniform(0.1, 0.3, weight.variable.shape))
     before = [value_of(weight.variable) for weight in assembly.weights]
-    pixels, labels = pictures()
+    pixels, labels = pictures(size_of(recipe.backbone))
     sides = (Side(pixels, labels, "train"), Side(pixels[:16], labels[:16], "validation"))
     trained = train(assembly, built.phases, recipe, sides=sides, cache=FeatureCache(), judge=statistics.score)
     receipt = prove(built, trained, before)
@@ -111,4 +111,4 @@ def examine(spec: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps([examine(spec) for spec in sys.argv[1:]]))  # noqa: T201 - the parent reads it
+    print(json.dumps([examine(sys.argv[1], spec) for spec in sys.argv[2:]]))  # noqa: T201 - the parent reads it

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -15,12 +16,10 @@ import pytest
 import zoo
 from zoo.artefact import load_model, save_model
 from zoo.errors import RunFormatError, TrainingError
-from zoo.events import Note
+from zoo.events import Note, RunEnded
 from zoo.prefix import FeatureCache
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from conftest import Bench
 
     from zoo.registry import Catalog
@@ -167,6 +166,33 @@ def test_the_cache_never_grows_beyond_its_limit(bench: Bench) -> None:
         cache.features(assembly.prefix(4), bench.pixels, key=key)
     assert cache.features(assembly.prefix(4), bench.pixels, key="a").stored is first
     assert len(cache._entries) == 2
+
+
+def test_pitfall_93_memory_does_not_grow_with_rows(photos: Path, tmp_path: Path, catalog: Catalog) -> None:
+    """Resident memory grows by less than 2 MB a row after the fifth."""
+    statm = Path("/proc/self/statm")
+    if not statm.exists():
+        pytest.skip("resident memory is read from /proc, which is not there")
+    resident: list[float] = []
+
+    def watch(event: Any) -> None:
+        if isinstance(event, RunEnded):
+            pages = int(statm.read_text(encoding="ascii").split()[1])
+            resident.append(pages * os.sysconf("SC_PAGE_SIZE") / 2**20)
+
+    zoo.compare(
+        photos,
+        backbones=["tiny"],
+        policies=["bn-trainable"],
+        seeds=14,
+        epochs=1,
+        batch_size=8,
+        store=tmp_path,
+        observe=watch,
+        catalog=catalog,
+    )
+    assert len(resident) == 14
+    assert np.polyfit(range(9), resident[5:], 1)[0] < 2.0
 
 
 TORCH_ONLY = """

@@ -104,24 +104,25 @@ def test_rows_that_cannot_be_told_from_the_best_are_ties() -> None:
 
 @pytest.mark.parametrize(
     "costs",
-    [({"total_weights": 90}, {}), ({}, {"trainable_weights": 5}), ({"seconds": 1.0}, {"seconds": 9.0})],
-    ids=["weights of the model", "trained weights", "seconds"],
+    [({"total_weights": 90}, {}), ({}, {"trainable_weights": 5}), ({"seconds": 9.0}, {"seconds": 1.0})],
+    ids=["weights of the model", "trained weights", "name"],
 )
 def test_the_cheapest_among_ties_is_recommended(costs: tuple[dict[str, Any], dict[str, Any]]) -> None:
-    """A smaller model, then fewer trained weights, then less time decides, but never a row that is worse."""
+    """A smaller model, then fewer trained weights, then the name decides, but never time or a row that is worse."""
     drawn = board(
-        run("best", wrong=2, **costs[1]), run("cheap", wrong=3, **costs[0]), run("bad", wrong=40, total_weights=1)
+        run("rich", wrong=2, **costs[1]), run("cheap", wrong=3, **costs[0]), run("bad", wrong=40, total_weights=1)
     )
     assert drawn.recommended is not None
     assert drawn.recommended.backbone == "cheap"
     assert [row.recommended for row in drawn.rows] == [False, True, False]
 
 
-def test_seconds_count_per_run() -> None:
-    """A row is not dearer for having been run with more seeds."""
-    drawn = board(*[run("three", seed=s, seconds=2.0) for s in range(3)], run("one", seconds=5.0))
-    assert drawn.recommended is not None
-    assert drawn.recommended.backbone == "three"
+def test_time_recommends_nothing() -> None:
+    """Which row is recommended, and so gets the look at the test part, is the same on a slow and on a fast machine."""
+    for seconds in (1.0, 9.0):
+        drawn = board(run("a", wrong=2, seconds=5.0), run("b", wrong=2, seconds=seconds))
+        assert [row.recommended for row in drawn.rows] == [True, False]
+        assert names(drawn.rows) == ["a", "b"]
 
 
 def test_with_many_rows_it_takes_more_to_call_one_worse() -> None:
@@ -184,7 +185,7 @@ def test_rows_that_do_not_learn_in_inference_mode_rank_last() -> None:
 
 
 def test_of_several_runs_with_one_seed_the_last_complete_one_counts() -> None:
-    """A run that was repeated after a failure, or elsewhere, is one seed and not two."""
+    """A run that was repeated after a failure is one seed and not two."""
     runs = [
         run("x", wrong=9, started="1"), run("x", wrong=3, started="2"), run("x", wrong=None, started="3"),
     ]  # fmt: skip

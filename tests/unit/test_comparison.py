@@ -187,7 +187,7 @@ def test_pitfall_55_labels_that_are_none_are_refused(tmp_path: Path) -> None:
         ({"backbones": ["tinny"]}, UnknownNameError, "no backbone named 'tinny'"),
         ({"backbones": []}, UsageError, "No backbone is named"),
         ({"backbones": "tiny"}, UsageError, "No backbone is named: 'tiny'"),
-        ({"seeds": 0}, UsageError, "seeds must be at least 1, not 0"),
+        ({"seeds": 0}, UsageError, "seeds must be a whole number of at least 1, not 0"),
         ({"epochs": 0}, UsageError, "epochs must be"),
         ({"batch_size": 1}, UsageError, "batch_size must be"),
         ({"backbones": ["tiny:weights=/no/such/file.h5"]}, TrainingError, ""),
