@@ -23,12 +23,14 @@ from zoo.recipe import item_origins, recipe_digest, row_digest
 from zoo.runtime import runtime
 
 if TYPE_CHECKING:
+    from zoo.building import Built
     from zoo.dataset import Dataset
     from zoo.events import Observer
     from zoo.prefix import FeatureCache
     from zoo.registry import Catalog
     from zoo.store import Store
-    from zoo.values import Recipe, RunRecord, Status
+    from zoo.training import Trained
+    from zoo.values import Receipt, Recipe, RunRecord, Side, Status
 
 
 @dataclass(frozen=True)
@@ -137,37 +139,23 @@ def _explained(error: BaseException, catalog: Catalog) -> ZooError:
 
 
 def _execute(record: RunRecord, bench: Bench) -> RunRecord:
-    """Builds, trains, proves, evaluates and saves; returns the filled record."""
+    """Builds, trains, proves, saves and evaluates what was saved; returns the filled record."""
     from zoo.evaluation import predict
-    from zoo.training import train
 
     recipe, dataset = record.recipe, bench.dataset
     built = build(recipe, bench.catalog)
-    assembly = built.assembly
     size = size_of(recipe.backbone)
     sides = (dataset.side("train", size), dataset.side("validation", size))
     notes = early_notes(recipe, built, len(sides[0].labels))
     for text in notes:
         bench.observe(Note(text, level="warning"))
-    before = [value_of(weight.variable) for weight in assembly.weights]
-    observe = _recording(bench, record.id)
-    trained = train(
-        assembly,
-        built.phases,
-        recipe,
-        sides=sides,
-        augment=built.augment,
-        cache=bench.cache,
-        judge=statistics.score,
-        observe=observe,
-    )
-    receipt = prove(built, trained, before)
-    model = save_model(assembly.deliverable(), bench.store.folder(record.id))
+    trained, receipt = _trained(record, bench, built, sides)
+    model = save_model(built.assembly.deliverable(), bench.store.folder(record.id))
     predictions = predict(model, sides[1].pixels)
     scores = statistics.score(predictions.probabilities, sides[1].labels)
+    check_delivered(trained, scores)
     inference = inference_accuracy(built, model, sides[0])
     status, reason, late = verdict(built, trained, scores, inference, sides)
-    check_delivered(trained, scores)
     bench.store.save_predictions(
         record.id,
         "validation",
@@ -187,9 +175,27 @@ def _execute(record: RunRecord, bench: Bench) -> RunRecord:
         history=trained.history,
         best_epoch=trained.best_epoch,
         trainable_weights=trained.trainable_weights,
-        total_weights=sum(weight.size for weight in assembly.weights),
+        total_weights=sum(weight.size for weight in built.assembly.weights),
         milliseconds_per_image=predictions.milliseconds_per_image,
     )
+
+
+def _trained(record: RunRecord, bench: Bench, built: Built, sides: tuple[Side, Side]) -> tuple[Trained, Receipt]:
+    """Trains a network in place, and proves what moved."""
+    from zoo.training import train
+
+    before = [value_of(weight.variable) for weight in built.assembly.weights]
+    trained = train(
+        built.assembly,
+        built.phases,
+        record.recipe,
+        sides=sides,
+        augment=built.augment,
+        cache=bench.cache,
+        judge=statistics.score,
+        observe=_recording(bench, record.id),
+    )
+    return trained, prove(built, trained, before)
 
 
 def _recording(bench: Bench, run_id: str) -> Observer:
