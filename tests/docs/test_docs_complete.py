@@ -29,7 +29,14 @@ if TYPE_CHECKING:
     from zoo.registry import Catalog
 
 COMMANDS = typer.main.get_command(app)
-PUBLIC_VARIABLES = {"KERAS_BACKEND", "KERAS_HOME", "ZOO_CACHE", "ZOO_LOAD_PLUGINS", "ZOO_OFFLINE"}
+PUBLIC_VARIABLES = {
+    "KERAS_BACKEND",
+    "KERAS_HOME",
+    "ZOO_CACHE",
+    "ZOO_CONNECT_SECONDS",
+    "ZOO_LOAD_PLUGINS",
+    "ZOO_OFFLINE",
+}
 
 
 def reference(name: str) -> str:
