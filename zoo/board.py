@@ -52,7 +52,7 @@ def build_board(
     found = entries(records, predictions, metric=metric, tests=tests or {})
     here = [entry for entry in found if (entry.recipe.data, entry.recipe.split) == (about.data, about.split)]
     stale = [_stale(entry, about) for entry in found if entry not in here]
-    ranked = _ranked(here, metric)
+    ranked = _ranked(here, metric, level=_level(about, metric))
     rows = _with_baselines([entry.row for entry in ranked], ranked, about, metric)
     return Board(
         rows=rows,
@@ -89,7 +89,12 @@ def baselines(predicted: Mapping[str, IntArray], labels: IntArray, classes: int)
     return (Baseline(name=CHANCE, accuracy=level, balanced_accuracy=level), *named)
 
 
-def _ranked(here: Sequence[Entry], metric: Metric) -> list[Entry]:
+def _level(about: Context, metric: Metric) -> float:
+    """What guessing reaches: the better of chance and the majority class."""
+    return max((getattr(line, metric) for line in about.baselines if line.name in {CHANCE, MAJORITY}), default=0.0)
+
+
+def _ranked(here: Sequence[Entry], metric: Metric, *, level: float) -> list[Entry]:
     """Finished rows first, then those that do not learn in inference mode, then those without scores."""
 
     def place(entry: Entry) -> tuple[Any, ...]:
@@ -104,17 +109,18 @@ def _ranked(here: Sequence[Entry], metric: Metric) -> list[Entry]:
         for rank, entry in enumerate((entry for entry in order if entry.row.score is not None), start=1)
     ]
     finished = [entry for entry in scored if entry.row.status == "finished"]
-    marked = _with_ties(finished, metric) if finished else []
+    marked = _with_ties(finished, metric, level=level) if finished else []
     return [*marked, *scored[len(finished) :], *order[len(scored) :]]
 
 
-def _with_ties(finished: Sequence[Entry], metric: Metric) -> list[Entry]:
-    """Marks what cannot be told from the first entry, and what of it to use."""
+def _with_ties(finished: Sequence[Entry], metric: Metric, *, level: float) -> list[Entry]:
+    """Marks what cannot be told from the first entry, and what of it to use: nothing that guessing reaches too."""
     best, others = finished[0], finished[1:]
     p_values = [_p_value(best, other, metric) for other in others]
     alone = [True, *(p >= statistics.LEVEL for p in p_values)]
     tied = [False, *(p >= statistics.LEVEL for p in statistics.holm(p_values))]
-    cheapest = min((entry.row.cost, place) for place, entry in enumerate(finished) if alone[place])[1]
+    useful = [place for place, entry in enumerate(finished) if alone[place] and (entry.row.score or 0.0) > level]
+    cheapest = min(useful, key=lambda place: finished[place].row.cost, default=None)
     return [
         dataclasses.replace(
             entry, row=dataclasses.replace(entry.row, tied_with_best=tied[place], recommended=place == cheapest)
@@ -192,6 +198,8 @@ def _notes(rows: Sequence[Row], ranked: Sequence[Entry], about: Context, metric:
 
 def _notes_on_best(best: Entry, drawn: Mapping[str, Row], about: Context, metric: Metric) -> list[str]:
     notes, score = [], best.row.score or 0.0
+    if score <= _level(about, metric):
+        notes.append("Nothing is recommended: no row is better than guessing or always saying the most frequent class.")
     if score >= TOO_GOOD:
         notes.append(
             f"The best score is {score:.3f}. Before you believe it, look for copies on both sides of the split and for"
@@ -206,6 +214,15 @@ def _notes_on_best(best: Entry, drawn: Mapping[str, Row], about: Context, metric
             beaten = f"The best row ({score:.3f}) is hardly better than the baseline {name} ({drawn[name].score:.3f})"
             notes.append(f"{beaten}: {trouble}.")
     return notes
+
+
+def _weak(score: float, level: float, name: str, count: int, trouble: str) -> str:
+    if score - level <= NEAR:
+        return f"The best row ({score:.3f}) is hardly better than the baseline {name} ({level:.3f}): {trouble}."
+    return (
+        f"With {count} validation pictures the best row ({score:.3f}) cannot be told from the baseline {name} "
+        f"({level:.3f}): give more pictures, or a larger validation share."
+    )
 
 
 def _no_better(best: Entry, baseline: Baseline, level: float, metric: Metric) -> bool:

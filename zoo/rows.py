@@ -168,6 +168,19 @@ class Board:
     split: str
     notes: tuple[str, ...] = ()
 
+    def __str__(self) -> str:
+        """One line for each row, best first."""
+        head = (
+            f"{len(self.classes)} classes; {self.n_train} training, {self.n_validation} validation, {self.n_test} test"
+        )
+        lines = [f"Board ({head} pictures), by mean validation {self.metric}:"]
+        for row in self.rows:
+            score = "-" if row.score is None else f"{row.score:.3f}"
+            marks = "*" if row.recommended else "=" if row.tied_with_best else ""
+            state = "" if row.status == "finished" else f"  {row.status}: {row.reason}"
+            lines.append(f"{row.rank or '-':>3}{marks:<2} {score:>5}  {row.title}{state}")
+        return "\n".join(lines)
+
     @property
     def best(self) -> Row | None:
         """The row with the highest mean score that learned; None if there is none."""

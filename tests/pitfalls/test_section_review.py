@@ -364,3 +364,11 @@ def test_a_lambda_leaves_no_draft(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="cannot be loaded again"):
         save_model(keras.Model(entry, keras.layers.Lambda(lambda x: x)(entry)), tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_more_blocks_than_there_are_is_said(bench: Bench) -> None:
+    """`k=9` on a network of four blocks opens all four, and a note says so."""
+    from zoo.proof import early_notes
+
+    recipe = bench.recipe("unfreeze-top-k:k=9")
+    assert "tiny has 4 blocks, so unfreeze-top-k:k=9 opens all of them." in early_notes(recipe, bench.build(recipe), 40)

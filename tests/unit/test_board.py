@@ -294,3 +294,30 @@ def test_a_context_from_the_store_will_do() -> None:
     """`zoo leaderboard` draws the same board from the context as JSON."""
     about = dataclasses.replace(CONTEXT, baselines=baselines({"majority": np.zeros(100, int)}, LABELS, 2))
     assert board(run("x"), context=json.loads(json.dumps(to_plain(about)))) == board(run("x"), context=about)
+
+
+def test_a_row_that_is_no_better_than_guessing_is_not_recommended() -> None:
+    """Nothing at or below chance and majority is recommended, however cheap; if all are, nothing is, and it is said."""
+    about = dataclasses.replace(CONTEXT, baselines=baselines({"majority": np.zeros(100, int)}, LABELS, 2))
+    drawn = board(run("better", wrong=45), run("cheap", wrong=52, offset=1, total_weights=1), context=about)
+    assert drawn.recommended is not None
+    assert drawn.recommended.backbone == "better"
+    hopeless = board(run("x", wrong=50), run("y", wrong=55), context=about)
+    assert hopeless.best is not None
+    assert hopeless.recommended is None
+    assert any(note.startswith("Nothing is recommended") for note in hopeless.notes)
+
+
+def test_a_few_pictures_are_named_as_the_reason() -> None:
+    """A clear lead that cannot be told from a baseline is put down to the number of pictures."""
+    about = dataclasses.replace(CONTEXT, baselines=baselines({"majority": np.zeros(100, int)}, LABELS, 2))
+    notes = board(run("x", wrong=44), context=about).notes
+    assert any("With 100 validation pictures the best row (0.560) cannot be told from" in note for note in notes)
+
+
+def test_a_board_prints_as_a_table() -> None:
+    """`print(board)` gives one line for each row, failures with their reason."""
+    lines = str(board(run("x", wrong=5), run("y", wrong=None, reason="no memory"))).splitlines()
+    assert lines[0].startswith("Board (2 classes; 400 training")
+    assert lines[1].split() == ["1*", "0.950", *"x · gap · freeze-all · none".split()]
+    assert lines[2].endswith("failed: no memory")
