@@ -211,8 +211,7 @@ def _notes_on_best(best: Entry, drawn: Mapping[str, Row], about: Context, metric
     ):
         baseline = next((one for one in about.baselines if one.name == name), None)
         if baseline is not None and _no_better(best, baseline, drawn[name].score or 0.0, metric):
-            beaten = f"The best row ({score:.3f}) is hardly better than the baseline {name} ({drawn[name].score:.3f})"
-            notes.append(f"{beaten}: {trouble}.")
+            notes.append(_weak(score, drawn[name].score or 0.0, name, about.n_validation, trouble))
     return notes
 
 

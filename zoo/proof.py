@@ -43,7 +43,8 @@ def early_notes(recipe: Recipe, built: Built, count: int) -> tuple[str, ...]:
     if recipe.backbone.values()["weights"] == "none" and shut:
         share = shut / sum(weight.size for weight in body)
         notes.append(f"The backbone starts from random weights, and {recipe.policy} leaves {share:.1%} of them random.")
-    if any(phase.open_blocks > len(assembly.blocks) for phase in built.phases):
+    wanted = recipe.policy.values().get("k", 0)
+    if isinstance(wanted, int) and wanted > len(assembly.blocks):
         notes.append(f"{recipe.backbone.name} has {len(assembly.blocks)} blocks, so {recipe.policy} opens all of them.")
     if recipe.policy.name == "from-scratch" and recipe.backbone.values()["weights"] != "none":
         notes.append("from-scratch starts from pretrained weights here; with weights=none it starts from random ones.")

@@ -338,8 +338,9 @@ def test_the_board_survives_a_lost_test_look(photos: Path, tmp_path: Path, catal
             ready = next(e for e in events if type(e).__name__ == "DataReady")
             Path(str(ready.report.table.pictures[ready.split.test[0]].path)).unlink()
 
-    options: dict[str, Any] = {"backbones": ["tiny"], "policies": ["freeze-all"], "catalog": catalog}
-    board = zoo.compare(photos, store=tmp_path, **(QUICK | options | {"observe": watch}))
+    options: dict[str, Any] = {"backbones": ["tiny"], "policies": ["unfreeze-all"], "catalog": catalog}
+    learns = {"epochs": 6, "learning_rate": 0.02, "observe": watch}
+    board = zoo.compare(photos, store=tmp_path, **(QUICK | options | learns))
     assert board.recommended is not None
     assert board.recommended.test is None
     assert any(note.startswith("The recommended row has no test score") for note in board.notes)

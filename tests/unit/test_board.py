@@ -319,5 +319,5 @@ def test_a_board_prints_as_a_table() -> None:
     """`print(board)` gives one line for each row, failures with their reason."""
     lines = str(board(run("x", wrong=5), run("y", wrong=None, reason="no memory"))).splitlines()
     assert lines[0].startswith("Board (2 classes; 400 training")
-    assert lines[1].split() == ["1*", "0.950", *"x · gap · freeze-all · none".split()]
+    assert lines[1].split() == ["1*", "0.950", "x", "·", "gap", "·", "freeze-all", "·", "none"]
     assert lines[2].endswith("failed: no memory")
