@@ -221,14 +221,19 @@ def test_a_board_of_baselines_and_failures() -> None:
     assert board().rows == ()
 
 
-@pytest.mark.parametrize(("wrong", "expected"), [(7, True), (9, True), (25, False)], ids=["near", "alike", "far"])
-def test_a_best_row_that_is_hardly_better_than_thumbnails_is_noted(wrong: int, *, expected: bool) -> None:
+@pytest.mark.parametrize(
+    ("wrong", "expected"),
+    [(7, "is hardly better than"), (9, "cannot be told from"), (25, "")],
+    ids=["near", "alike", "far"],
+)
+def test_a_best_row_that_is_hardly_better_than_thumbnails_is_noted(wrong: int, expected: str) -> None:
     """The nearest thumbnail within 0.02, or not to be told apart on these pictures, spoils what the board says."""
     predicted = {"nearest neighbour": probabilities(wrong).argmax(axis=1)}
     about = dataclasses.replace(CONTEXT, baselines=baselines(predicted, LABELS, 2))
     notes = " ".join(board(*[run("x", seed=seed, wrong=5) for seed in range(2)], context=about).notes)
-    said = f"The best row (0.950) is hardly better than the baseline nearest neighbour ({1 - wrong / 100:.3f})"
-    assert (said in notes) is expected
+    said = f"best row (0.950) {expected} the baseline nearest neighbour ({1 - wrong / 100:.3f})"
+    assert (said in notes) is bool(expected)
+    assert ("nearest neighbour" in notes) is bool(expected)
 
 
 def test_notes_on_the_board() -> None:
