@@ -217,3 +217,9 @@ def test_docs_show_no_picture_of_the_shared_data(shared: Path) -> None:
     text = words()
     found = [name for name in names if name in text]
     assert sorted(name for name in found if re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])", text)) == []
+
+
+def test_no_result_is_missing() -> None:
+    """Every place for measured results holds one."""
+    pages = [ROOT / "README.md", *DOCS.rglob("*.md")]
+    assert [path.name for path in pages if "Not measured yet" in path.read_text(encoding="utf-8")] == []
