@@ -118,7 +118,8 @@ def find_source(data: object, catalog: Catalog, *, source: str | None = None) ->
         record = catalog.source(source.partition(":")[0])
         spec = parse_spec(source, kind="source", options=record.options)
         return record, data, spec.values()
-    able = [record for record in map(catalog.source, catalog.names("source")) if _accepts(record, data)]
+    stumbled: list[str] = []
+    able = [item for item in map(catalog.source, catalog.names("source")) if _accepts(item, data, stumbled)]
     if len(able) == 1:
         return able[0], data, {option.name: option.default for option in able[0].options}
     if able:
@@ -128,15 +129,17 @@ def find_source(data: object, catalog: Catalog, *, source: str | None = None) ->
         catalog.source("folder").load(data)  # says best what is wrong with a path: near names, an archive, …
     raise SourceError(
         f"No source knows what to do with {str(data)!r}.",
-        hint="A folder must have one sub-folder for each class. `zoo list sources` shows what else is understood.",
+        hint="A folder must have one sub-folder for each class. `zoo list sources` shows what else is understood."
+        + (f" These sources failed on it: {'; '.join(stumbled)}." if stumbled else ""),
     )
 
 
-def _accepts(source: Source, location: object) -> bool:
-    """Whether a source understands a location; one that cannot even look at it does not."""
+def _accepts(source: Source, location: object, stumbled: list[str]) -> bool:
+    """Whether a source understands a location; one that fails to look at it does not, and is remembered."""
     try:
         return bool(source.accepts(location))
-    except Exception:  # noqa: BLE001 - a plugin's look at somebody else's data must not stop the others
+    except Exception as error:  # noqa: BLE001 - a plugin's look at somebody else's data must not stop the others
+        stumbled.append(f"{source.name} ({type(error).__name__}: {error})")
         return False
 
 

@@ -1,7 +1,8 @@
 """BatchNormalization in one kernel, for the time of training under TensorFlow.
 
-Keras computes batch statistics and normalisation from single operations, which is about half of the time of a training
-step that opens only BatchNorm. TensorFlow's `FusedBatchNormV3` does the same in one pass. Layers wear these classes
+Keras computes batch statistics and normalisation from single operations. TensorFlow's `FusedBatchNormV3` does the same
+in one pass: a `bn-trainable` step of 32 pictures on efficientnet-lite0 went from 4.5 to 3.5 s on two CPU cores, one of
+`bn-affine`, where the statistics are fixed, stayed at 3.3 s. Layers wear these classes
 during a phase and are stock Keras again before anything is saved.
 
 The operation normalises with the biased variance of the batch, as Keras does, but returns the unbiased one; Keras keeps

@@ -313,6 +313,12 @@ def test_a_source_that_stumbles_over_a_path_does_not_stop_others(photos: Path, t
             return [tiny_backbone()]
 
     items = load_catalog(only=[], extra=[Narrow])
+    with pytest.raises(zoo.DataError) as caught:
+        zoo.fit(7, backbone="tiny", policy="freeze-all", store=tmp_path, catalog=items, **QUICK)
+    assert (
+        "These sources failed on it: narrow (AttributeError: 'int' object has no attribute 'endswith')"
+        in caught.value.hint
+    )
     run = zoo.fit(photos, backbone="tiny", policy="freeze-all", store=tmp_path, catalog=items, **QUICK)
     assert run.status == "finished"
 
