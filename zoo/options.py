@@ -97,5 +97,16 @@ def write_value(value: OptionValue) -> str:
     return value
 
 
+def write_limits(option: Option, *, quote: str = "") -> str:
+    """Which values an option takes besides its type, as a sentence; "" if it takes all. `quote` stands around choices."""
+    if option.choices:
+        return f"One of {', '.join(f'{quote}{write_value(choice)}{quote}' for choice in option.choices)}."
+    if option.minimum is not None and option.maximum is not None:
+        return f"From {option.minimum:g} to {option.maximum:g}."
+    if option.minimum is not None:
+        return f"At least {option.minimum:g}."
+    return f"At most {option.maximum:g}." if option.maximum is not None else ""
+
+
 def _either(words: tuple[str, ...]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 from generator.markdown import page, sentence, table
 from zoo.contracts import Backbone, Policy
-from zoo.options import TYPE_WORDS, write_value
+from zoo.options import TYPE_WORDS, write_limits, write_value
 from zoo.plugins import load_catalog
 from zoo.specs import backbone_options
 
@@ -101,16 +101,8 @@ def _words(item: Item) -> str:
 
 
 def _option(option: Option) -> tuple[str, str, str]:
-    limits = ""
-    if option.choices:
-        limits = f" One of {', '.join(f'`{write_value(choice)}`' for choice in option.choices)}."
-    elif option.minimum is not None and option.maximum is not None:
-        limits = f" From {option.minimum:g} to {option.maximum:g}."
-    elif option.minimum is not None:
-        limits = f" At least {option.minimum:g}."
-    elif option.maximum is not None:
-        limits = f" At most {option.maximum:g}."
-    words = f"{option.help}{limits} ({TYPE_WORDS[type(option.default)]})"
+    limits = write_limits(option, quote="`")
+    words = f"{f'{option.help} {limits}'.strip()} ({TYPE_WORDS[type(option.default)]})"
     return f"`{option.name}`", f"`{write_value(option.default)}`", words
 
 

@@ -11,7 +11,7 @@ from rich.text import Text
 from zoo import figures
 from zoo.cli import screen, tables
 from zoo.cli.render_list import origin_words
-from zoo.options import write_value
+from zoo.options import write_limits, write_value
 from zoo.recipe import item_options
 
 if TYPE_CHECKING:
@@ -124,16 +124,8 @@ def _options(options: Sequence[Option]) -> Table:
     tables.column(drawn, "default")
     tables.column(drawn, "meaning", wrap=True)
     for option in options:
-        limits = ""
-        if option.choices:
-            limits = f" One of {', '.join(write_value(choice) for choice in option.choices)}."
-        elif option.minimum is not None and option.maximum is not None:
-            limits = f" From {option.minimum:g} to {option.maximum:g}."
-        elif option.minimum is not None:
-            limits = f" At least {option.minimum:g}."
-        elif option.maximum is not None:
-            limits = f" At most {option.maximum:g}."
-        drawn.add_row(*map(tables.name_of, (option.name, write_value(option.default), option.help + limits)))
+        meaning = f"{option.help} {write_limits(option)}".strip()
+        drawn.add_row(*map(tables.name_of, (option.name, write_value(option.default), meaning)))
     return drawn
 
 
