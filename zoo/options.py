@@ -98,7 +98,7 @@ def write_value(value: OptionValue) -> str:
 
 
 def write_limits(option: Option, *, quote: str = "") -> str:
-    """Which values an option takes besides its type, as a sentence; "" if it takes all. `quote` stands around choices."""
+    """Say which values an option takes, as a sentence; "" if all of its type. `quote` stands around choices."""
     if option.choices:
         return f"One of {', '.join(f'{quote}{write_value(choice)}{quote}' for choice in option.choices)}."
     if option.minimum is not None and option.maximum is not None:
