@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from zoo.registry import Catalog
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as zoo does before it imports Keras; tests import Keras first
 
 
 @pytest.fixture(scope="session")

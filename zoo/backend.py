@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.errors import UsageError
+from zoo.greeting import without_greeting
 
 if TYPE_CHECKING:
     import types
@@ -30,7 +31,6 @@ def require_keras() -> Any:  # noqa: ANN401 - the module
     Raises:
         UsageError: If no backend is installed, or Keras is set to a data format or backend that cannot be used.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # its start is told on stderr otherwise
     wanted = os.environ.get("KERAS_BACKEND", "tensorflow")
     if wanted not in _PACKAGES:
         known = ", ".join(_PACKAGES)
@@ -38,7 +38,8 @@ def require_keras() -> Any:  # noqa: ANN401 - the module
             f"There is no Keras backend {wanted!r} that can train.", hint=f"Set KERAS_BACKEND to: {known}."
         )
     try:
-        import keras
+        with _prepared():
+            import keras
     except ImportError as error:
         raise UsageError(f"Keras cannot start: {error}.", hint=_install_hint()) from error
     backend = keras.backend.backend()
@@ -52,6 +53,22 @@ def require_keras() -> Any:  # noqa: ANN401 - the module
             hint="keras-zoo works on channels last: call keras.config.set_image_data_format('channels_last').",
         )
     return keras
+
+
+@contextlib.contextmanager
+def _prepared() -> Iterator[None]:
+    """Sets, before TensorFlow is imported, what it reads only then; what the person set stays.
+
+    Its oneDNN kernels are on by default only where the processor has AVX512-VNNI. Without, they were measured to make a
+    forward pass of efficientnet-lite0 1.6 times and a step of `bn-trainable` 2.5 times as fast.
+    """
+    if "tensorflow" in sys.modules:
+        yield
+        return
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # its start is told on stderr otherwise
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    with without_greeting():
+        yield
 
 
 def _install_hint() -> str:

@@ -1,10 +1,10 @@
-"""What a scan keeps of a picture: a fingerprint of its pixels, its size, whether it shows anything at all."""
+"""What a scan keeps of a picture: a fingerprint of its pixels, its size, its look, whether it shows anything at all."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,6 +13,7 @@ import PIL
 
 from zoo import decoding
 from zoo.events import ignore
+from zoo.likeness import look_of
 from zoo.values import Skipped
 
 if TYPE_CHECKING:
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from zoo.events import Observer
     from zoo.values import Picture, UInt8Array
 
-_RULES = "1"  # raise it when the rules of `decoding` change, so that no fingerprint of the old rules is used
+_RULES = (
+    "2"  # raise it when the rules of `decoding` or `likeness` change, so that no fingerprint of the old rules is used
+)
 
 
 class FingerprintCache(Protocol):
@@ -43,12 +46,14 @@ class Facts:
         width: In pixels, upright.
         height: In pixels, upright.
         constant: Whether all pixels have one colour.
+        look: Perceptual hashes, see `zoo.likeness`.
     """
 
     fingerprint: str
     width: int
     height: int
     constant: bool
+    look: str
 
 
 def examine(
@@ -77,7 +82,7 @@ def examine(
     for index, outcome in fresh.items():
         key = keys[index]
         if cache is not None and key is not None and isinstance(outcome, Facts):
-            cache.put(key, json.dumps([outcome.fingerprint, outcome.width, outcome.height, outcome.constant]))
+            cache.put(key, json.dumps(list(astuple(outcome))))
     return [fresh[index] if facts is None else facts for index, facts in enumerate(recalled)]
 
 
@@ -88,7 +93,7 @@ def facts_of(pixels: UInt8Array) -> Facts:
     digest.update(np.ascontiguousarray(pixels).data)
     first = pixels[0, 0]
     constant = bool((pixels[::8, ::8] == first).all() and (pixels == first).all())  # the sparse look settles most
-    return Facts(digest.hexdigest(), width, height, constant)
+    return Facts(digest.hexdigest(), width, height, constant, look_of(pixels))
 
 
 def _key(picture: Picture) -> str | None:

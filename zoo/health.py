@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from zoo import fingerprints
 from zoo.errors import SourceError
 from zoo.events import ignore
+from zoo.likeness import look_alikes
 from zoo.values import PARTS, HealthReport, Skipped
 
 if TYPE_CHECKING:
@@ -70,9 +71,11 @@ def scan(
     kept = _renumber(table, sound, broken=broken)
     prints = tuple(fact.fingerprint for fact in facts)
     duplicates, conflicts = _copies(kept.pictures, prints)
+    alike, uniform = _look_alikes(kept.pictures, facts)
     notes = (
         *_absence_notes(skipped, sorted(set(table.classes) - set(kept.classes))),
         *_copy_notes(duplicates, conflicts),
+        *_likeness_notes(kept, alike, uniform),
         *_look_notes(kept.pictures, facts),
     )
     return HealthReport(
@@ -81,6 +84,7 @@ def scan(
         skipped=skipped,
         duplicates=duplicates,
         conflicts=conflicts,
+        look_alikes=alike,
         notes=(*table.notes, *notes),
         digest=_digest(kept, prints),
     )
@@ -136,6 +140,20 @@ def _copies(pictures: Sequence[Picture], prints: Sequence[str]) -> tuple[Groups,
     return _ids(several), _ids(conflicting)
 
 
+def _look_alikes(pictures: Sequence[Picture], facts: Sequence[Facts]) -> tuple[Groups, Groups]:
+    """Groups of different pictures that look alike, and such as are too large to be copies. Of equals, the first."""
+    first: dict[str, int] = {}
+    for index, fact in enumerate(facts):
+        first.setdefault(fact.fingerprint, index)
+    different = list(first.values())
+    found = look_alikes([facts[index].look for index in different])
+    alike, uniform = (
+        _ids([[pictures[different[position]] for position in group] for group in groups])
+        for groups in (found.groups, found.uniform)
+    )
+    return alike, uniform
+
+
 def _ids(groups: Sequence[Sequence[Picture]]) -> Groups:
     return tuple(tuple(picture.id for picture in group) for group in groups)
 
@@ -169,6 +187,30 @@ def _copy_notes(duplicates: Groups, conflicts: Groups) -> list[str]:
         notes.append(
             f"Identical pictures with different labels, {len(conflicts):,}; no model can get all of them right: "
             f"{_several([' = '.join(group) for group in conflicts])}. Decide which label is right and remove the other."
+        )
+    return notes
+
+
+def _likeness_notes(table: ImageTable, alike: Groups, uniform: Groups) -> list[str]:
+    notes = []
+    if alike:
+        notes.append(
+            f"Groups of pictures that look the same, as if resized or encoded again, {len(alike):,} "
+            f"({sum(map(len, alike)):,} pictures); each is kept on one side of the split: "
+            f"{_several([' ~ '.join(group) for group in alike])}."
+        )
+        labels = {picture.id: picture.label for picture in table.pictures}
+        mixed = [group for group in alike if len({labels[name] for name in group}) > 1]
+        if mixed:
+            notes.append(
+                f"Pictures that look the same with different labels, {len(mixed):,}: "
+                f"{_several([' ~ '.join(group) for group in mixed])}. Look at them: one label may be wrong."
+            )
+    if uniform:
+        named = _several([f"{' ~ '.join(group[:3])} ~ … ({len(group):,})" for group in uniform])
+        notes.append(
+            f"Pictures so much of one kind that copies cannot be told from others, {sum(map(len, uniform)):,}: "
+            f"{named}. They are not kept together: make sure that no two show the same thing."
         )
     return notes
 

@@ -25,6 +25,8 @@ _BACKENDS = {
         "intra_op_threads": "tensorflow:config.threading.get_intra_op_parallelism_threads",
         # TensorFlow tells this nowhere else; Keras asks here as well.
         "deterministic": "tensorflow.python.framework.config:is_op_determinism_enabled",
+        # Read from a variable when TensorFlow was imported, whatever the variable holds now.
+        "onednn": "tensorflow.python.util._pywrap_util_port:IsMklEnabled",
         "tensor_float_32": "tensorflow:config.experimental.tensor_float_32_execution_enabled",
         "jit": "tensorflow:config.optimizer.get_jit",
         "optimizer": "tensorflow:config.optimizer.get_experimental_options",

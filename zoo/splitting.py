@@ -1,6 +1,7 @@
 """Which pictures are on which side: stratified, seeded, and never with copies of one picture on two sides.
 
-Pictures with identical pixels, and pictures that the source put into one group, form a unit that is never divided.
+Pictures with identical pixels, pictures that look the same (resized, encoded again) and pictures that the source put
+into one group form a unit that is never divided.
 How units are dealt to the sides stands in `dealing`.
 """
 
@@ -90,7 +91,7 @@ def _check_request(fractions: Fractions, seed: int) -> None:
 
 
 def _units(report: HealthReport) -> list[Unit]:
-    """Unite pictures by fingerprint and by group (union-find); sorted by the least id of each unit."""
+    """Unite pictures by fingerprint, look and group (union-find); sorted by the least id of each unit."""
     pictures = report.table.pictures
     parent = list(range(len(pictures)))
 
@@ -100,10 +101,15 @@ def _units(report: HealthReport) -> list[Unit]:
         return index
 
     order = sorted(parent, key=lambda index: pictures[index].id)
+    looks = {name: str(number) for number, names in enumerate(report.look_alikes) for name in names}
     first: dict[tuple[str, str], int] = {}
     for index in order:
-        group = pictures[index].group
-        for key in [("pixels", report.fingerprints[index])] + ([] if group is None else [("group", group)]):
+        bonds = {
+            "pixels": report.fingerprints[index],
+            "group": pictures[index].group,
+            "look": looks.get(pictures[index].id),
+        }
+        for key in [(kind, name) for kind, name in bonds.items() if name is not None]:
             parent[root(index)] = root(first.setdefault(key, index))
     members: dict[int, list[int]] = {}
     for index in order:
@@ -140,8 +146,8 @@ def _keep_parts(
         if lost:
             where = "validation or test" if part == "train" else "test"
             notes.append(
-                f"Left out of {part}, {len(lost):,}, because {where} holds the same picture or one of its group: "
-                f"{_several([pictures[index].id for index in lost])}."
+                f"Left out of {part}, {len(lost):,}, because {where} holds the same picture, one that looks the "
+                f"same or one of its group: {_several([pictures[index].id for index in lost])}."
             )
     if not any(picture.part == "validation" for picture in pictures):
         both = fractions[0] + fractions[1]
@@ -158,7 +164,7 @@ def _check_sides(report: HealthReport, sides: Sides) -> None:
     members = [index for part in PARTS for index in sides[part]]
     if len(set(members)) != len(members):
         raise SplitError(f"A picture of {table.location} is on two sides. This is a fault of the library.")
-    more = "Add pictures, or make groups smaller: identical pictures and groups are never divided."
+    more = "Add pictures, or make groups smaller: pictures that are or look the same and groups are never divided."
     needed: tuple[Part, ...] = ("train", "validation")
     for part in needed:
         if not sides[part]:

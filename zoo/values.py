@@ -92,6 +92,8 @@ class HealthReport:
         skipped: Files left out by the source or by the scan.
         duplicates: Groups of ids with identical pixels (two or more each).
         conflicts: Groups of ids with identical pixels but different labels.
+        look_alikes: Groups of ids of different pixels that look the same: resized or encoded again. Of identical
+            pictures only the first is named.
         notes: Sentences for the person.
         digest: Hex SHA-256 over ids, labels, class names and fingerprints: names this data set.
     """
@@ -101,6 +103,7 @@ class HealthReport:
     skipped: tuple[Skipped, ...]
     duplicates: tuple[tuple[str, ...], ...]
     conflicts: tuple[tuple[str, ...], ...]
+    look_alikes: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...]
     digest: str
 

@@ -151,7 +151,7 @@ def test_notes_and_data_are_printed_once_above_the_display() -> None:
     """They stay on the screen, name their row, and hold foreign text to the letter."""
     screen = Screen()
     pictures = tuple(Picture(f"{n}", n % 2) for n in range(4))
-    report = HealthReport(ImageTable("here", ("[/]", "[red]"), pictures), (), (), (), (), (), "")
+    report = HealthReport(ImageTable("here", ("[/]", "[red]"), pictures), (), (), (), (), (), (), "")
     screen.see(DataReady(report, Split((0, 1), (2,), (3,))))
     for seed in range(2):
         screen.see(RunStarted(recipe("bn-trainable", seed=seed), 1 + seed, 2))

@@ -99,6 +99,30 @@ def test_pitfall_64_copies_under_other_names_stay_together(tmp_path: Path) -> No
         assert all(len({side[name] for name in group}) == 1 for group in report.duplicates)
 
 
+def test_pitfall_64_resized_and_recoded_copies_stay_together_and_are_said(tmp_path: Path) -> None:
+    """Each picture comes again, smaller or as a JPEG of low quality: the pair is reported and on one side."""
+    for name in [f"{label}/{n}" for label in "ab" for n in range(10)]:
+        path = tmp_path / f"{name}.png"
+        path.parent.mkdir(exist_ok=True)
+        coarse = np.random.default_rng(zlib.crc32(name.encode())).integers(0, 256, (7, 8, 3)).astype(np.uint8)
+        image = Image.fromarray(coarse).resize((240, 210), Image.Resampling.BICUBIC)
+        image.save(path)
+        if int(name[-1]) % 2:
+            image.save(path.with_suffix(".jpg"), quality=40)
+        else:
+            image.resize((96, 84), Image.Resampling.LANCZOS).save(path.with_name(f"{path.stem}-small.png"))
+    report = scan(source_folder.load(tmp_path))
+    assert report.duplicates == ()
+    assert len(report.look_alikes) == 20
+    assert {len({name.split(".")[0].removesuffix("-small") for name in group}) for group in report.look_alikes} == {1}
+    assert any(
+        note.startswith("Groups of pictures that look the same") and "20 (40 pictures)" in note for note in report.notes
+    )
+    for seed in range(10):
+        side = side_of(report, split(report, seed=seed))
+        assert all(len({side[name] for name in group}) == 1 for group in report.look_alikes)
+
+
 def test_pitfall_64_copies_across_given_parts_are_left_out(tmp_path: Path) -> None:
     """A training picture that is in the given test part too is not trained on."""
     paint(
@@ -137,25 +161,29 @@ def test_pitfall_66_groups_never_cross(seed: int) -> None:
         assert set(classes_on(report, getattr(sides, part))) == {"a", "b"}
 
 
-def exact_pairs(path: Path) -> set[tuple[str, str]]:
-    """Pairs that a list of duplicates calls exact."""
+def pairs_of(path: Path, kind: str) -> set[tuple[str, str]]:
+    """Pairs of a kind in a list of duplicates."""
     with path.open(encoding="utf-8", newline="") as file:
         rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-        return {tuple(sorted((row["file_a"], row["file_b"]))) for row in rows if row["kind"] == "exact"}  # type: ignore[misc]
+        return {tuple(sorted((row["file_a"], row["file_b"]))) for row in rows if row["kind"] == kind}  # type: ignore[misc]
 
 
-@pytest.mark.parametrize(("name", "pairs", "conflicts"), [("car-damage", 24, 0), ("trashnet", 3, 3)])
-def test_real_photos_have_the_copies_that_are_known(name: str, pairs: int, conflicts: int, shared: Path) -> None:
-    """All files decode, exactly the known copies and conflicts are found, and no copy crosses a side."""
+@pytest.mark.parametrize(("name", "pairs", "conflicts", "alike"), [("car-damage", 24, 0, 53), ("trashnet", 3, 3, 19)])
+def test_real_photos_have_the_copies_that_are_known(
+    name: str, pairs: int, conflicts: int, alike: int, shared: Path
+) -> None:
+    """All files decode, exactly the known copies are found and all known look-alikes; none of them crosses a side."""
     report = scan(source_folder.load(shared / name))
     found = {(a, b) for group in report.duplicates for a in group for b in group if a < b}
     assert report.skipped == ()
-    assert found == exact_pairs(shared / f"{name}-duplicates.tsv")
+    assert found == pairs_of(shared / f"{name}-duplicates.tsv", "exact")
     assert (len(found), len(report.conflicts)) == (pairs, conflicts)
+    near = pairs_of(shared / f"{name}-duplicates.tsv", "near")
+    assert len(near) == alike
     for seed in range(5):
         side = side_of(report, split(report, seed=seed))
         assert len(side) == len(report.table)
-        assert all(side[a] == side[b] for a, b in found)
+        assert all(side[a] == side[b] for a, b in found | near)
 
 
 def test_real_divided_photos_stay_divided(shared: Path) -> None:

@@ -96,7 +96,7 @@ def data(*names: str, skipped: int = 0, fixed: bool = False) -> DataReady:
     """Two pictures of each class, divided 2 to 1 to 1."""
     pictures = tuple(Picture(f"{label}/{n}.png", label) for label in range(len(names)) for n in range(2))
     lost = tuple(Skipped(f"x{n}", "the file is empty") for n in range(skipped))
-    report = HealthReport(ImageTable("here", names, pictures), (), lost, (), (), (), "")
+    report = HealthReport(ImageTable("here", names, pictures), (), lost, (), (), (), (), "")
     return DataReady(report, Split((0, 1), (2,), (3,), seed=7, fixed=fixed))
 
 

@@ -32,6 +32,7 @@ def report(*rows: tuple[str, int, str], **more: Any) -> HealthReport:
         conflicts=tuple(
             tuple(name for name, _ in group) for group in conflicts.values() if len({label for _, label in group}) > 1
         ),
+        look_alikes=(),
         notes=(),
         digest="d",
     )
@@ -167,7 +168,7 @@ def test_copies_across_given_parts_are_dropped() -> None:
     sides = split(data)
     assert names(data, sides.dropped) == {"train/0/0", "train/1/0", "validation/0/1"}
     assert {"train/0/1", "train/0/2"} <= names(data, sides.train)
-    leaked = "holds the same picture or one of its group"
+    leaked = "holds the same picture, one that looks the same or one of its group"
     assert sides.notes[0] == f"Left out of train, 2, because validation or test {leaked}: train/0/0; train/1/0."
     assert sides.notes[1] == f"Left out of validation, 1, because test {leaked}: validation/0/1."
 

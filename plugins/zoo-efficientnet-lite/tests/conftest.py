@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as zoo does before it imports Keras; tests import Keras first
 
 from zoo_efficientnet_lite.variants import VARIANTS, Variant
 
