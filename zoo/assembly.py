@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from zoo.errors import ContractError
-from zoo.fused import AdaptingBatchNormalization, FixedBatchNormalization, can_fuse
+from zoo.fused import AdaptingBatchNormalization, FixedBatchNormalization, can_fuse, wearing
 from zoo.graph import AssembledBlock, Weight, assign_blocks, cuts, leaves, wake, weights_of
 
 if TYPE_CHECKING:
@@ -66,6 +66,10 @@ class Assembly:
         """The model from the tensors at a boundary to logits; for boundary 0 from pictures. Shares all weights."""
         return self._part("tail", boundary, list(self._cuts[boundary]), [self.model.output])
 
+    def estimator(self, boundary: int) -> KerasModel:
+        """As `tail`, with functions of its own, which are traced while BatchNorm layers estimate their statistics."""
+        return self._part("estimator", boundary, list(self._cuts[boundary]), [self.model.output])
+
     def _part(self, kind: str, boundary: int, inputs: list[Any], outputs: list[Any]) -> KerasModel:
         key = (kind, boundary)
         if key not in self._parts:
@@ -87,11 +91,16 @@ class Assembly:
         return weight.role in roles[phase.open_weights]
 
     def may_adapt(self, weight: Weight, phase: Phase) -> bool:
-        """Whether a phase lets a moving statistic, or other state of a layer, adapt. In the head it always does."""
+        """Whether a phase lets a moving statistic, or other state of a layer, change. In the head it always does."""
         if weight.trainable:
             return False
         in_head = weight.block == len(self.blocks)
-        return in_head or (phase.batch_norm == "adapting" and weight.block >= self.boundary(phase))
+        follows = phase.batch_norm == "adapting" and weight.block >= self.boundary(phase)
+        return in_head or follows or self._is_re_estimated(weight, phase)
+
+    def _is_re_estimated(self, weight: Weight, phase: Phase) -> bool:
+        in_body = weight.block < len(self.blocks)
+        return in_body and weight.role == "statistic" and weight.block >= len(self.blocks) - phase.re_estimated_blocks
 
     @contextlib.contextmanager
     def opened(self, phase: Phase) -> Iterator[KerasModel]:
@@ -109,7 +118,7 @@ class Assembly:
                         continue
                     worn = _worn_class(leaf, phase, has_state=id(leaf) in stateful)
                     if worn is not None:
-                        stack.enter_context(_wearing(leaf, worn))
+                        stack.enter_context(wearing(leaf, worn))
             for weight in self.weights:
                 if weight.trainable:
                     weight.variable.trainable = id(weight.variable) in open_ids
@@ -123,10 +132,12 @@ class Assembly:
                 weight.variable.trainable = True
 
     def momenta(self, phase: Phase) -> dict[str, float]:
-        """Momentum of every BatchNorm layer whose moving statistics a phase lets adapt, by layer name."""
+        """Momentum of every BatchNorm layer whose moving statistics follow as running averages, by layer name."""
         found: dict[str, float] = {}
         for weight in self.weights:
-            if weight.role == "statistic" and self.may_adapt(weight, phase):
+            in_body = weight.block < len(self.blocks)
+            lags = not in_body or (phase.statistics == "moving" and phase.batch_norm == "adapting")
+            if weight.role == "statistic" and lags and (not in_body or weight.block >= self.boundary(phase)):
                 found[weight.layer.name] = float(weight.layer.momentum)
         return found
 
@@ -216,14 +227,3 @@ def _still_class(stock: Any) -> type:  # noqa: ANN401 - a Keras layer class
         return stock.call(self, *args, training=False, **options)
 
     return type(f"Still{stock.__name__}", (stock,), {"call": call, "__module__": __name__})
-
-
-@contextlib.contextmanager
-def _wearing(leaf: KerasLayer, worn: type) -> Iterator[None]:
-    """A layer wears a subclass of its own class; the stock class is back before anything is saved."""
-    stock: Any = type(leaf)
-    leaf.__class__ = worn
-    try:
-        yield
-    finally:
-        leaf.__class__ = stock

@@ -110,12 +110,24 @@ def _phase_fault(phase: object) -> str:
     allowed = {
         "epochs": type(phase.epochs) is int and phase.epochs >= 1,
         "open_blocks": type(phase.open_blocks) is int and phase.open_blocks >= 0,
-        "learning_rate": isinstance(phase.learning_rate, int | float) and 0 < phase.learning_rate < math.inf,
+        "learning_rate": _in_range(phase.learning_rate, 0, math.inf),
         "open_weights": phase.open_weights in {"all", "batch-norm", "bias"},
         "batch_norm": phase.batch_norm in {"fixed", "adapting"},
         "drop_layers": isinstance(phase.drop_layers, bool),
+        "backbone_rate": _in_range(phase.backbone_rate, 0, math.inf),
+        "layer_decay": _in_range(phase.layer_decay, 0, 1) or phase.layer_decay == 1,
+        "schedule": phase.schedule in {"constant", "cosine", "one-cycle"},
+        "statistics": phase.statistics == "moving" or (phase.statistics, phase.batch_norm) == ("precise", "adapting"),
+        "re_estimated_blocks": type(phase.re_estimated_blocks) is int and phase.re_estimated_blocks >= 0,
+        "pull": phase.pull == 0 or _in_range(phase.pull, 0, math.inf),
+        "block_rates": phase.block_rates in {"given", "auto-rgn"},
     }
     return ", ".join(f"{name}={getattr(phase, name)!r}" for name, good in allowed.items() if not good)
+
+
+def _in_range(number: object, low: float, high: float) -> bool:
+    """Whether it is a number between two limits, neither of them."""
+    return isinstance(number, int | float) and not isinstance(number, bool) and low < number < high
 
 
 def codes_of(recipe: Recipe, catalog: Catalog) -> dict[str, str]:

@@ -159,13 +159,19 @@ class Head:
         title: One line for lists.
         build: Called as `build(feature_shape, classes, **options)` with a shape (height, width, channels) without
             batch and a number of classes; returns a functional `keras.Model` giving float32 logits (batch, classes).
-        options: Keyword options of `build`.
+        options: Keyword options of `build`, and of `solve` where there is one.
+        solve: For a head whose last weighted layer is a `Dense` named `logits` and need not be trained by steps. In a
+            phase that opens no block it is called once, as `solve(inputs, labels, validation_inputs,
+            validation_labels, classes=…, **options)`, with what `logits` gets for all pictures in inference mode
+            (float32 (n, width)) and int64 labels (n,); returns float32 kernel (width, classes) and bias (classes,).
+            Deterministic. In phases that open blocks the head is trained by steps like any other.
     """
 
     name: str
     title: str
     build: Callable[..., KerasModel]
     options: tuple[Option, ...] = ()
+    solve: Callable[..., tuple[Any, Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,12 +184,15 @@ class Augmentation:
         build: Called as `build(size, seed, **options)`; returns layers to be applied in order to float32 pictures
             (batch, size, size, 3), RGB 0–255, with `training=True`; shape and range must stay. No layers: nothing.
         options: Keyword options of `build`.
+        mixes_labels: Whether the layers mix pictures and with them their labels. They are then called with
+            `{"images": pictures, "labels": float32 (batch, classes), rows that sum to 1}` and give the same back.
     """
 
     name: str
     title: str
     build: Callable[..., tuple[KerasLayer, ...]]
     options: tuple[Option, ...] = ()
+    mixes_labels: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,13 +202,30 @@ class Phase:
     Attributes:
         name: For history and messages.
         epochs: At least 1.
-        learning_rate: Of Adam, greater than 0.
+        learning_rate: Of the head, greater than 0.
         open_blocks: Number of open blocks, counted from the top; 0 for none; more than there are means all.
         open_weights: Which weights in open blocks: `all`, `batch-norm` (gamma and beta only), `bias` (biases and
             betas only).
         batch_norm: `fixed` uses the moving statistics and leaves them as they are; `adapting` normalises with the
             statistics of the batch and updates the moving ones. In open blocks only: the others are always fixed.
         drop_layers: Whether drop layers (dropout, stochastic depth) of open blocks work in training. Below: never.
+        backbone_rate: Updates of backbone weights are multiplied by this, greater than 0.
+        layer_decay: And once more for each block between them and the top: block i of n (counted from 0 at the input)
+            has the factor `backbone_rate * layer_decay ** (n - 1 - i)`. In (0, 1]. It scales the update, not the
+            gradient, which Adam would undo.
+        schedule: Course of the rate over the steps of the phase: `constant`, `cosine` (half a wave down to 0) or
+            `one-cycle` (from 1/25 up to the rate over the first 30 % of the steps, then down to 1/250,000 of it, both
+            as half a wave; Smith & Topin 2018, arXiv:1708.07120, with fastai's figures).
+        statistics: Where statistics adapt: `moving` leaves it at Keras' running averages; `precise` replaces these
+            before every validation by the mean and variance over all training pictures (Wu & Johnson 2021,
+            arXiv:2105.07576), so that they do not lag.
+        re_estimated_blocks: Number of blocks, counted from the top, whose moving statistics are replaced in this way
+            once, before the phase (AdaBN; Li et al. 2016, arXiv:1603.04779). They need not be open.
+        pull: Weight of half the squared distance of open backbone weights from where the phase started, added to the
+            loss (L2-SP; Li, Grandvalet, Davoine 2018, arXiv:1802.01483). 0 for none. The reported loss is without it.
+        block_rates: `given`, or `auto-rgn`: the factor of each block is its relative gradient norm, divided by the
+            largest of all blocks, measured in the epoch before (for the first over a few batches without a step);
+            after Lee et al. 2023, arXiv:2210.11466.
     """
 
     name: str
@@ -209,6 +235,13 @@ class Phase:
     open_weights: Literal["all", "batch-norm", "bias"] = "all"
     batch_norm: Literal["fixed", "adapting"] = "fixed"
     drop_layers: bool = True
+    backbone_rate: float = 1.0
+    layer_decay: float = 1.0
+    schedule: Literal["constant", "cosine", "one-cycle"] = "constant"
+    statistics: Literal["moving", "precise"] = "moving"
+    re_estimated_blocks: int = 0
+    pull: float = 0.0
+    block_rates: Literal["given", "auto-rgn"] = "given"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

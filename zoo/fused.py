@@ -11,11 +11,14 @@ the biased one in its moving statistics, so it is converted back.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import keras
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from zoo.contracts import KerasLayer
 
 _PICTURES = 4  # dimensions: batch, height, width, channels
@@ -68,17 +71,33 @@ class AdaptingBatchNormalization(keras.layers.BatchNormalization):  # type: igno
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:  # noqa: ANN401 - Keras' own signature
         """Float32 (batch, height, width, channels) to the same shape."""
-        import tensorflow as tf
-
         if not (training and self.trainable):
             return FixedBatchNormalization.call(self, inputs, mask=mask)
-        scale, offset = _scale_and_offset(self)
-        result = tf.raw_ops.FusedBatchNormV3(
-            x=inputs, scale=scale, offset=offset, mean=[], variance=[], epsilon=self.epsilon, is_training=True
-        )
-        shape = tf.shape(inputs)
-        count = tf.cast(shape[0] * shape[1] * shape[2], "float32")
-        biased = result.batch_variance * (count - 1.0) / count
-        for statistic, value in ((self.moving_mean, result.batch_mean), (self.moving_variance, biased)):
+        result, mean, variance = batch_normalised(self, inputs)
+        for statistic, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
             statistic.assign(statistic * self.momentum + value * (1.0 - self.momentum))
-        return result.y
+        return result
+
+
+def batch_normalised(layer: KerasLayer, inputs: Any) -> tuple[Any, Any, Any]:  # noqa: ANN401 - tensors
+    """Inputs normalised with the statistics of the batch, its mean, and its biased variance, as Keras keeps it."""
+    import tensorflow as tf
+
+    scale, offset = _scale_and_offset(layer)
+    result = tf.raw_ops.FusedBatchNormV3(
+        x=inputs, scale=scale, offset=offset, mean=[], variance=[], epsilon=layer.epsilon, is_training=True
+    )
+    shape = tf.shape(inputs)
+    count = tf.cast(shape[0] * shape[1] * shape[2], "float32")
+    return result.y, result.batch_mean, result.batch_variance * (count - 1.0) / count
+
+
+@contextlib.contextmanager
+def wearing(leaf: KerasLayer, worn: type) -> Iterator[None]:
+    """A layer wears a subclass of its own class; the class it had is back before anything is saved."""
+    own: Any = type(leaf)
+    leaf.__class__ = worn
+    try:
+        yield
+    finally:
+        leaf.__class__ = own

@@ -13,6 +13,9 @@ import numpy as np
 from zoo.errors import DivergedError, ReceiptError, TrainingError
 from zoo.events import EpochEnded, ignore
 from zoo.forward import batches, forward_batch, value_of
+from zoo.optimiser import block_factors, optimiser_of
+from zoo.reestimation import re_estimate
+from zoo.schedules import Pace
 from zoo.values import EpochRecord
 
 if TYPE_CHECKING:
@@ -26,6 +29,10 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
     Judge = Callable[[Array, Array], Scores]
+
+
+MEASURED = 4
+"""Batches whose gradients set the first rates of blocks."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +118,7 @@ def train(
 ) -> Trained:
     """Trains a network by a policy's phases and leaves it with the weights of the best epoch over all of them.
 
-    Each phase has an optimiser (Adam, Kingma & Ba 2015) of its own and starts from the best epoch so far. It ends
+    Each phase has an optimiser (see `zoo.optimiser`) of its own and starts from the best epoch so far. It ends
     early after `recipe.patience` epochs that were no better than the best of the phase.
 
     Args:
@@ -144,9 +151,10 @@ def train(
     most = steps = adapting = 0
     for phase in phases:
         before, earlier = best.key, len(history)
+        _re_estimate(assembly, phase, learner, cache, batch=batch, seed=recipe.seed)
         fixed = _fixed(assembly, phase)
         with assembly.opened(phase) as tail:
-            _compile(tail, phase.learning_rate, recipe.label_smoothing)
+            _compile(tail, optimiser_of(assembly, phase), recipe.label_smoothing)
             chosen = {id(variable) for variable in tail.trainable_variables}
             given |= {i for i, weight in enumerate(assembly.weights) if id(weight.variable) in chosen}
             most = max(most, sum(w.size for w in assembly.weights if id(w.variable) in chosen))
@@ -168,10 +176,20 @@ def train(
     return Trained(tuple(history), best.epoch, frozenset(given), most, steps, adapting, tuple(notes))
 
 
-def _compile(tail: KerasModel, learning_rate: float, label_smoothing: float) -> None:
+def _re_estimate(
+    assembly: Assembly, phase: Phase, learner: Side, cache: FeatureCache, *, batch: int, seed: int
+) -> None:
+    """Replaces the statistics that a phase wants replaced before it begins."""
+    if phase.re_estimated_blocks:
+        boundary = max(0, len(assembly.blocks) - phase.re_estimated_blocks)
+        pictures = cache.features(assembly.prefix(boundary), learner.pixels, key=learner.key)
+        re_estimate(assembly, boundary=boundary, pictures=pictures, batch_size=batch, seed=seed)
+
+
+def _compile(tail: KerasModel, optimiser: Any, label_smoothing: float) -> None:  # noqa: ANN401 - a Keras optimiser
     """A fresh optimiser, loss and metric; nothing is shared between phases or runs."""
     tail.compile(
-        optimizer=keras.optimizers.Adam(learning_rate),
+        optimizer=optimiser,
         loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=label_smoothing),
         metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
         jit_compile=keras.backend.backend() == "jax",  # XLA on a CPU compiles for minutes under TensorFlow
@@ -213,11 +231,17 @@ def _run_phase(
     """Trains one phase; returns the number of steps."""
     learner, known = task.features()
     peak, stale, steps = (-math.inf, -math.inf), 0, 0
+    batch = min(recipe.batch_size, len(task.learner.labels))
+    pace = Pace(task.tail, task.phase, total=task.phase.epochs * len(task.learner.labels) / batch)
     for _ in range(task.phase.epochs):
         began = time.perf_counter()
         rows = next(epochs)
-        loss, accuracy = _train_epoch(task, learner, rows, len(recipe.classes), epoch=len(history) + 1)
+        if task.phase.block_rates == "auto-rgn":
+            _set_block_rates(task, learner, rows, len(recipe.classes), first=not steps)
+        loss, accuracy = _train_epoch(task, learner, rows, len(recipe.classes), epoch=len(history) + 1, pace=pace)
         steps += len(rows)
+        if task.phase.statistics == "precise":
+            _make_precise(task, batch=batch, seed=recipe.seed)
         scores = task.judge(_probabilities(task.tail, known), task.validation.labels)
         history.append(
             EpochRecord(
@@ -228,7 +252,7 @@ def _run_phase(
                 val_loss=scores.loss,
                 val_accuracy=scores.accuracy,
                 val_balanced_accuracy=scores.balanced_accuracy,
-                learning_rate=task.phase.learning_rate,
+                learning_rate=pace.rate,
                 seconds=time.perf_counter() - began,
             )
         )
@@ -241,13 +265,33 @@ def _run_phase(
     return steps
 
 
+def _set_block_rates(
+    task: _Task, learner: Features | None, rows: Sequence[Array], classes: int, *, first: bool
+) -> None:
+    """Rates of the blocks after the gradients of the epoch before; before the first, after a few batches' gradients."""
+    optimiser, variables = task.tail.optimizer, task.tail.trainable_variables
+    if first:
+        optimiser.set_factors(variables, {id(variable): 0.0 for variable in variables})
+        still = Pace(task.tail, task.phase, total=1.0)
+        _train_epoch(task, learner, rows[:MEASURED], classes, epoch=0, pace=still)
+        optimiser.set_factors(variables, {id(variable): 1.0 for variable in variables})
+    optimiser.set_factors(variables, block_factors(task.assembly, task.phase, optimiser.take_measures(variables)))
+
+
+def _make_precise(task: _Task, *, batch: int, seed: int) -> None:
+    boundary = task.assembly.boundary(task.phase)
+    pictures = task.cache.features(task.assembly.prefix(boundary), task.learner.pixels, key=task.learner.key)
+    re_estimate(task.assembly, boundary=boundary, pictures=pictures, batch_size=batch, seed=seed)
+
+
 def _train_epoch(
-    task: _Task, learner: Features | None, rows: Sequence[Array], classes: int, *, epoch: int
+    task: _Task, learner: Features | None, rows: Sequence[Array], classes: int, *, epoch: int, pace: Pace
 ) -> tuple[float, float]:
     """Trains over batches of row numbers; returns mean loss and accuracy, both in training mode."""
     targets = np.eye(classes, dtype=np.float32)[task.learner.labels]
     sums = np.zeros(2)
     for step, batch in enumerate(rows, start=1):
+        pace.step()
         tensors = learner.take(batch) if learner is not None else _augmented(task, batch)
         # Keras gives the figures of this batch alone; all batches have one size, so their mean is the epoch's.
         logs = task.tail.train_on_batch(tensors if len(tensors) > 1 else tensors[0], targets[batch], return_dict=True)
@@ -255,7 +299,7 @@ def _train_epoch(
         if not math.isfinite(sums[0]):
             raise DivergedError(
                 f"The training loss became {float(logs['loss'])} in epoch {epoch} (phase {task.phase.name!r}), "
-                f"step {step} of {len(rows)}, at learning rate {task.phase.learning_rate:g}.",
+                f"step {step} of {len(rows)}, at learning rate {pace.rate:g}.",
                 hint="Lower the learning rate, or check the pictures with a look at a few of them.",
             )
     loss, accuracy = sums / len(rows)

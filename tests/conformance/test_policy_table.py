@@ -24,13 +24,16 @@ class Expected:
 
     affine: int  # gamma and beta are trained
     others: int  # other weights are trained
-    statistics: int  # moving statistics adapt
+    statistics: int  # moving statistics change
     drops: bool
+    shifts: int = 0  # of all trained weights, beta and biases only
 
 
 ALL = 99
 TABLE = {
     "freeze-all": Expected(0, 0, 0, drops=False),
+    "bn-stats": Expected(0, 0, ALL, drops=False),
+    "bias-only": Expected(0, 0, 0, drops=False, shifts=ALL),
     "bn-affine": Expected(ALL, 0, 0, drops=False),
     "bn-trainable": Expected(ALL, 0, ALL, drops=True),
     "unfreeze-top-k:k=0": Expected(0, 0, 0, drops=False),
@@ -40,6 +43,13 @@ TABLE = {
     "unfreeze-top-k:k=99": Expected(ALL, ALL, 0, drops=True),
     "unfreeze-all": Expected(ALL, ALL, 0, drops=True),
     "unfreeze-all:bn=adapting": Expected(ALL, ALL, ALL, drops=True),
+    "lp-ft": Expected(ALL, ALL, 0, drops=True),
+    "lp-ft:head_epochs=1,bn=adapting": Expected(ALL, ALL, ALL, drops=True),
+    "gradual:stages=3": Expected(ALL, ALL, 0, drops=True),
+    "fine-tune": Expected(ALL, ALL, 0, drops=True),
+    "layer-decay": Expected(ALL, ALL, 0, drops=True),
+    "l2-sp": Expected(ALL, ALL, 0, drops=True),
+    "auto-rgn": Expected(ALL, ALL, 0, drops=True),
     "from-scratch": Expected(ALL, ALL, ALL, drops=True),
 }
 Observed = dict[str, dict[str, Any]]
@@ -69,9 +79,11 @@ def wrong_moves(row: dict[str, Any], expected: Expected) -> list[tuple[str, str]
         elif weight["role"] == "statistic":
             may = from_top <= expected.statistics
         elif weight["role"] in {"gamma", "beta"}:
-            may = from_top <= expected.affine
+            shifts = expected.shifts if weight["role"] == "beta" else 0
+            may = from_top <= max(shifts, expected.affine)
         else:
-            may = weight["trainable"] and from_top <= expected.others
+            shifts = expected.shifts if weight["role"] == "bias" else 0
+            may = weight["trainable"] and from_top <= max(shifts, expected.others)
         if weight["moved"] and not may:
             wrong.append((weight["path"], "moved"))
         # A convolution's bias before BatchNorm on batch statistics has no gradient: the mean is taken away again.

@@ -75,8 +75,18 @@ def test_a_wrong_output_would_be_noticed(tmp_path: Path) -> None:
 
 def test_the_tutorial_s_tests_pass(workplace: Path) -> None:
     """The test file of the policy tutorial is green."""
-    assert "test_zoo_lp_ft.py" in write_files(DOCS / "tutorial" / "first-policy.md", workplace)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "test_zoo_lp_ft.py"]
+    assert "test_zoo_head_first.py" in write_files(DOCS / "tutorial" / "first-policy.md", workplace)
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:randomly",
+        "test_zoo_head_first.py",
+    ]
     done = subprocess.run(command, cwd=workplace, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     assert " passed" in done.stdout
@@ -89,7 +99,7 @@ def test_the_tutorial_s_plugin_is_a_plugin(workplace: Path) -> None:
     (point,) = project["project"]["entry-points"]["zoo"].items()
     plugin = EntryPoint(*point, "zoo").load()
     catalog = load_catalog(only=[], extra=[plugin], strict=True)
-    assert catalog.policy("lp-ft").plan is plugin.plan
+    assert catalog.policy("head-first").plan is plugin.plan
     assert f"{point[1]}.py" in project["tool"]["hatch"]["build"]["targets"]["wheel"]["include"]
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from zoo.contracts import Policy
+    from zoo.contracts import Phase, Policy
     from zoo.registry import Catalog
 
 COMMANDS = typer.main.get_command(app)
@@ -114,24 +114,41 @@ def policy_table() -> list[list[str]]:
     text = (DOCS / "explanation" / "policies.md").read_text(encoding="utf-8")
     _, _, table = text.partition("## What each policy does")
     lines = table.strip().split("\n\n")[0].splitlines()[2:]
-    return [[cell.strip().strip("`") for cell in line.strip("|").split("|")] for line in lines]
+    return [[cell.strip().strip("`") for cell in line[1:-1].split("|")] for line in lines]
 
 
 @pytest.mark.parametrize("cells", policy_table(), ids=lambda cells: cells[0])
 def test_the_table_of_policies_is_what_they_plan(cells: list[str]) -> None:
-    """Gamma and beta, statistics, other weights and drop layers are as the phases have them."""
-    spec, affine, statistics, others, drops = cells
+    """Gamma and beta, statistics, other weights and drop layers are as the last phase has them."""
+    spec, affine, statistics, others, drops, besides = cells
     catalog = load_catalog(only=[])
     policy: Policy = catalog.policy(spec.partition(":")[0])
     options = parse_spec(spec, kind="policy", options=policy.options).values()
-    (phase,) = policy.plan(18, 10, **options)
-    opened = phase.open_blocks > 0
+    phases = policy.plan(18, 10, **options)
+    phase = phases[-1]
     where = " in the top k blocks" if 0 < phase.open_blocks < 18 else ""
-    adapts = opened and phase.batch_norm == "adapting"
-    assert affine == ("trained" + where if opened and phase.open_weights != "bias" else "fixed")
-    assert statistics == ("batch used, moving ones follow" + where if adapts else "fixed, used")
-    assert others == ("trained" + where if opened and phase.open_weights == "all" else "fixed")
-    assert drops == ("on" + where if opened and phase.drop_layers else "off")
+    kind = phase.open_weights if phase.open_blocks else "nothing"
+    assert affine == {"nothing": "fixed", "bias": "beta trained"}.get(kind, "trained" + where)
+    assert others == {"all": "trained" + where, "bias": "biases trained"}.get(kind, "fixed")
+    adapts = phase.open_blocks > 0 and phase.batch_norm == "adapting"
+    used = "re-estimated before training, used" if phase.re_estimated_blocks else "fixed, used"
+    assert statistics == ("batch used, moving ones follow" + where if adapts else used)
+    assert drops == ("on" + where if phase.open_blocks and phase.drop_layers else "off")
+    assert besides == ", ".join(extras_of(phases))
+
+
+def extras_of(phases: tuple[Phase, ...]) -> Iterator[str]:
+    """What a plan has besides, in the words of the table."""
+    if len(phases) > 1:
+        yield "head first" if len(phases) == 2 else "blocks opened phase by phase"
+    if any(phase.layer_decay < 1 for phase in phases):
+        yield "lower rates below"
+    if any(phase.schedule == "one-cycle" for phase in phases):
+        yield "one cycle"
+    if any(phase.pull for phase in phases):
+        yield "pull to the start"
+    if any(phase.block_rates == "auto-rgn" for phase in phases):
+        yield "measured rates"
 
 
 def test_the_table_of_policies_has_all_of_them() -> None:
@@ -163,7 +180,7 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
                 (folder / block.title).write_text(block.text, encoding="utf-8")
     paths = [str(folder), str(ROOT / "plugins" / "zoo-efficientnet-lite")]
     sys.path[:0] = paths
-    names = ("zoo_lp_ft", "zoo_pebble", "zoo_efficientnet_lite.plugin")
+    names = ("zoo_head_first", "zoo_pebble", "zoo_efficientnet_lite.plugin")
     yield load_catalog(only=[], strict=True, extra=[importlib.import_module(name) for name in names])
     for path in paths:
         sys.path.remove(path)

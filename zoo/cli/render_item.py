@@ -80,7 +80,7 @@ def show_counts(console: Console, counted: BackboneCount) -> None:
     screen.say(
         console,
         f"Of {total} weights; {fixed} moving statistics and constants come on top. The head, always open, is not "
-        "counted. `statistics`: moving statistics that adapt.",
+        "counted. `statistics`: moving statistics that change.",
     )
     for row in counted.policies:
         if row.fault:

@@ -1,0 +1,56 @@
+"""The course of the learning rate over the steps of a phase."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zoo.contracts import KerasModel, Phase
+
+_RISE = 0.3
+_FIRST = 25.0
+_LAST = 250_000.0
+
+
+def rate_at(phase: Phase, share: float) -> float:
+    """The learning rate of a step.
+
+    Args:
+        phase: Its rate is the highest of the course.
+        share: Steps taken before this one, as a share of all planned for the phase; more than 1 counts as 1.
+    """
+    share = min(max(share, 0.0), 1.0)
+    if phase.schedule == "cosine":
+        return _wave(phase.learning_rate, 0.0, share)
+    if phase.schedule == "one-cycle":
+        if share < _RISE:
+            return _wave(phase.learning_rate / _FIRST, phase.learning_rate, share / _RISE)
+        return _wave(phase.learning_rate, phase.learning_rate / _LAST, (share - _RISE) / (1 - _RISE))
+    return phase.learning_rate
+
+
+def _wave(start: float, end: float, share: float) -> float:
+    """Half a cosine wave from one value to another."""
+    return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
+
+
+class Pace:
+    """Sets the learning rate of every step of a phase.
+
+    Args:
+        tail: The compiled model.
+        phase: Its schedule.
+        total: Steps planned.
+    """
+
+    def __init__(self, tail: KerasModel, phase: Phase, *, total: float) -> None:
+        self._tail, self._phase, self._total, self._taken = tail, phase, max(total, 1.0), 0
+        self.rate = rate_at(phase, 0.0)
+
+    def step(self) -> None:
+        """To be called before each step."""
+        self.rate = rate_at(self._phase, self._taken / self._total)
+        self._taken += 1
+        if self._phase.schedule != "constant":
+            self._tail.optimizer.learning_rate.assign(self.rate)
