@@ -172,8 +172,8 @@ def assemble(backbone: KerasModel, head: KerasModel, blocks: Sequence[Block], *,
     """Joins a backbone and a head into one graph; the backbone's layers lie flat in it, the head stays one layer.
 
     Args:
-        backbone: Functional model, pictures to a 4-D (or 2-D) feature map.
-        head: Functional model, features to logits.
+        backbone: Functional model, pictures to a 4-D (or 2-D) feature map, and to vectors where blocks are tapped.
+        head: Functional model, features (and vectors) to logits.
         blocks: The backbone's declared blocks, input to output.
         name: The backbone's name, for messages.
 
@@ -181,12 +181,14 @@ def assemble(backbone: KerasModel, head: KerasModel, blocks: Sequence[Block], *,
         ContractError: If the backbone is no functional model, a layer with weights is in no block or in several, or
             a block feeds one that comes before it.
     """
-    backbone = functional(backbone, name=name)
+    if len(getattr(backbone, "outputs", ())) <= 1:  # with more it comes from `tapped`, which was given a checked one
+        backbone = functional(backbone, name=name)
     while head.name in {operation.name for operation in backbone.operations}:
         head.name = f"{head.name}_"
     wake(backbone)
     wake(head)
-    model = keras.Model(backbone.inputs[0], head(backbone.outputs[0]), name="network")
+    features = backbone.outputs if len(backbone.outputs) > 1 else backbone.outputs[0]
+    model = keras.Model(backbone.inputs[0], head(features), name="network")
     assembled = assign_blocks(backbone, blocks, name=name)
     head_layers = tuple(leaves(head))
     weights = weights_of(model, [block.leaves for block in assembled] + [head_layers])

@@ -45,6 +45,7 @@ def build(recipe: Recipe, catalog: Catalog) -> Built:
         WeightsError: If the weights cannot be had.
     """
     from zoo.assembly import assemble, functional
+    from zoo.taps import tapped
 
     record = catalog.backbone(recipe.backbone.name)
     size, own = size_of(recipe.backbone), own_options(recipe.backbone)
@@ -52,11 +53,13 @@ def build(recipe: Recipe, catalog: Catalog) -> Built:
     weights = choose_weights(record, recipe.backbone)
     backbone = functional(record.build(size=size, weights=weights, **own), name=record.name)
     reseed(recipe.seed)
-    shape = tuple(int(side) if side is not None else None for side in backbone.output.shape[1:])
+    chosen, blocks = catalog.head(recipe.head.name), record.blocks_for(recipe.backbone.values())
+    taps = chosen.taps(len(blocks), **recipe.head.values()) if chosen.taps else ()
+    backbone, blocks = tapped(backbone, blocks, taps, name=record.name)
+    shapes = [tuple(int(side) if side is not None else None for side in out.shape[1:]) for out in backbone.outputs]
     classes = len(recipe.classes)
-    head = catalog.head(recipe.head.name).build(shape, classes, **recipe.head.values())
+    head = chosen.build(tuple(shapes) if chosen.taps else shapes[0], classes, **recipe.head.values())
     _check_head(head, recipe.head, classes)
-    blocks = record.blocks_for(recipe.backbone.values())
     assembly = assemble(backbone, head, blocks, name=record.name)
     phases = plan_phases(recipe, catalog, blocks=len(blocks))
     augmentation = catalog.augmentation(recipe.augmentation.name)

@@ -165,6 +165,9 @@ class Head:
             validation_labels, classes=…, **options)`, with what `logits` gets for all pictures in inference mode
             (float32 (n, width)) and int64 labels (n,); returns float32 kernel (width, classes) and bias (classes,).
             Deterministic. In phases that open blocks the head is trained by steps like any other.
+        taps: For a head that looks at several depths: called as `taps(blocks, **options)` with the number of blocks,
+            returns indices of blocks from 0 at the input. `build` then gets a tuple of shapes, the feature map's and
+            for each tap (channels,), and its model takes as many inputs: the map, and means over height and width.
     """
 
     name: str
@@ -172,6 +175,7 @@ class Head:
     build: Callable[..., KerasModel]
     options: tuple[Option, ...] = ()
     solve: Callable[..., tuple[Any, Any]] | None = None
+    taps: Callable[..., tuple[int, ...]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

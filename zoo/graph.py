@@ -208,7 +208,7 @@ def _maker(tensor: Any) -> str:  # noqa: ANN401 - a KerasTensor
 def cuts(backbone: KerasModel, blocks: Sequence[AssembledBlock], *, name: str) -> tuple[tuple[Any, ...], ...]:
     """The tensors at every boundary: entry b holds what blocks b and above (and the head) need from those below.
 
-    Entry 0 is the input, the last entry the backbone's output.
+    Entry 0 is the input, the last entry the backbone's outputs.
 
     Raises:
         ContractError: If a block needs what a later one computes, so that no cut between them exists.
@@ -231,7 +231,7 @@ def cuts(backbone: KerasModel, blocks: Sequence[AssembledBlock], *, name: str) -
                 )
             for boundary in range(source + 1, index + 1):
                 wanted[boundary].setdefault(id(tensor), tensor)
-    output = backbone.outputs[0]
-    for boundary in range(index_of[_maker(output)] + 1, len(blocks) + 1):
-        wanted[boundary].setdefault(id(output), output)
+    for output in backbone.outputs:
+        for boundary in range(index_of[_maker(output)] + 1, len(blocks) + 1):
+            wanted[boundary].setdefault(id(output), output)
     return tuple(tuple(tensors.values()) for tensors in wanted)

@@ -24,7 +24,7 @@ _WEIGHTS_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _RESERVED: dict[type, tuple[str, ...]] = {
     Backbone: ("size", "weights"),
-    Head: ("feature_shape", "classes"),
+    Head: ("feature_shape", "classes", "blocks"),
     Augmentation: ("size", "seed"),
     Policy: ("blocks", "epochs"),
     Source: ("location",),
@@ -95,6 +95,8 @@ def _faults(item: Item) -> Iterator[str]:
         yield from _call_faults("plan", item.plan, ("blocks", "epochs"), options)
     elif isinstance(item, Head):
         yield from _call_faults("build", item.build, ("feature_shape", "classes"), options)
+        if item.taps is not None:
+            yield from _call_faults("taps", item.taps, ("blocks",), options)
     elif isinstance(item, Augmentation):
         yield from _call_faults("build", item.build, ("size", "seed"), options)
     else:
