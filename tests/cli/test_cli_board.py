@@ -83,6 +83,16 @@ def test_a_failed_row_gives_its_reason_to_the_letter(shown: Shown, bad: Board) -
     assert "failed: efficientnet-lite0 · unfreeze-top-k:k=2,bn=adapting: No [red] memory\\x1b[2J." in text
 
 
+def test_rows_that_failed_for_one_reason_share_a_line(
+    shown: Shown, row: Callable[..., Row], board: Callable[..., Board]
+) -> None:
+    """A missing file of weights is explained once, with all rows that it cost."""
+    failed = [row(policy, None, None, status="failed", reason="No file.") for policy in ("a", "b")]
+    text = " ".join(shown(board(row("c", 0.9, 1), *failed)).stdout.split())
+    assert text.count("No file.") == 1
+    assert "failed: efficientnet-lite0 · a; efficientnet-lite0 · b: No file." in text
+
+
 def test_seeds_without_a_score_are_counted(shown: Shown, row: Callable[..., Row], board: Callable[..., Board]) -> None:
     """A row of three seeds of which one failed says so, at any width."""
     rows = (row("a", 0.9, 1, seeds=2, failed=1, reason="1 of 3 seeds has no score."), row("b", 0.8, 2, seeds=3))

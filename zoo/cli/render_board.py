@@ -72,11 +72,15 @@ def _legend(board: Board) -> Iterator[str]:
 
 
 def _troubles(board: Board) -> Iterator[tuple[str, str]]:
+    """Rows with something to say for their status; those that say the same together."""
     names = board_table.varying(board)
+    told: dict[tuple[str, str], list[str]] = {}
     for row in board.rows:
         if row.kind == "run" and (row.status != "finished" or row.reason):
             label = "warning" if row.status == "finished" else board_table.short_status(row)
-            yield label, f"{board_table.title(row, names)}: {row.reason or row.status}"
+            told.setdefault((label, row.reason or row.status), []).append(board_table.title(row, names))
+    for (label, reason), titles in told.items():
+        yield label, f"{'; '.join(titles)}: {reason}"
 
 
 def _notes(board: Board) -> Iterator[tuple[str, str]]:
