@@ -197,7 +197,7 @@ def compare(
         context = _context(dataset)
         opened.save_board_context(context.data, context.split, context)
         finished = sum(opened.find(identify(recipe, items)[1]) is not None for recipe in recipes)
-        watch(GridStarted(len(recipes), finished))
+        watch(GridStarted(len(recipes), finished, tuple(recipe.title for recipe in recipes)))
         records = [run(recipe, bench, index=i, total=len(recipes)) for i, recipe in enumerate(recipes, start=1)]
         try:
             with quiet():

@@ -42,10 +42,11 @@ class DataReady(Event):
 
 @dataclass(frozen=True, slots=True)
 class GridStarted(Event):
-    """A grid of `total` runs begins; `finished` of them are in the store already."""
+    """A grid of `total` runs begins; `finished` of them are in the store already; `titles` are their rows, in order."""
 
     total: int
     finished: int
+    titles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,22 @@ class RunStarted(Event):
 
     recipe: Recipe
     index: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stage(Event):
+    """The present run is at `text`, such as `building the network`, which has no parts to count."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepTaken(Event):
+    """`done` of the `total` training steps of epoch `epoch` (1-based, over all phases) are over."""
+
+    epoch: int
+    done: int
     total: int
 
 

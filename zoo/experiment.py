@@ -16,7 +16,7 @@ from zoo.building import build, carriers, codes_of, size_of, weights_fingerprint
 from zoo.cards import card_of
 from zoo.environment import environment
 from zoo.errors import DivergedError, TrainingError, WeightsError, ZooError
-from zoo.events import Note, RunEnded, RunStarted, ignore
+from zoo.events import Note, RunEnded, RunStarted, Stage, ignore
 from zoo.forward import value_of
 from zoo.proof import check_delivered, early_notes, inference_accuracy, prove, verdict
 from zoo.recipe import item_origins, recipe_digest, row_digest
@@ -143,6 +143,7 @@ def _execute(record: RunRecord, bench: Bench) -> RunRecord:
     from zoo.evaluation import predict
 
     recipe, dataset = record.recipe, bench.dataset
+    bench.observe(Stage("building the network"))
     built = build(recipe, bench.catalog)
     size = size_of(recipe.backbone)
     sides = (dataset.side("train", size), dataset.side("validation", size))
@@ -150,6 +151,7 @@ def _execute(record: RunRecord, bench: Bench) -> RunRecord:
     for text in notes:
         bench.observe(Note(text, level="warning"))
     trained, receipt = _trained(record, bench, built, sides)
+    bench.observe(Stage("saving the model and scoring it anew"))
     model = save_model(built.assembly.deliverable(), bench.store.folder(record.id))
     predictions = predict(model, sides[1].pixels)
     scores = statistics.score(predictions.probabilities, sides[1].labels)

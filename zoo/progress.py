@@ -7,7 +7,17 @@ import time
 from typing import TYPE_CHECKING, TextIO
 
 from zoo import figures
-from zoo.events import DataReady, EpochEnded, GridStarted, Note, Progress, RunEnded, RunStarted, ignore
+from zoo.events import (
+    DataReady,
+    EpochEnded,
+    GridStarted,
+    Note,
+    Progress,
+    RunEnded,
+    RunStarted,
+    StepTaken,
+    ignore,
+)
 from zoo.tally import Tally
 
 if TYPE_CHECKING:
@@ -24,6 +34,10 @@ _PAUSE = 1.0
 
 _LONG = 10.0
 """Seconds between two lines about one task."""
+
+
+_SILENCE = 30.0
+"""Seconds without a line after which a training step is worth one."""
 
 
 class PlainLines:
@@ -60,6 +74,8 @@ class PlainLines:
                 yield f"grid: {figures.counted(event.total, 'run')}"
             case RunStarted():
                 yield f"[{event.index}/{event.total}] {figures.sentence(event.recipe.title)}, seed {event.recipe.seed}"
+            case StepTaken():
+                yield from self._sign_of_life(event)
             case EpochEnded():
                 yield from self._epoch_lines(event)
             case RunEnded():
@@ -75,6 +91,12 @@ class PlainLines:
             yield f"{figures.sentence(event.task)}: {event.done:,} of {event.total:,}"
         if event.done >= event.total:
             self._task = ""
+
+    def _sign_of_life(self, event: StepTaken) -> Iterator[str]:
+        """A line where nothing has been said for long."""
+        if self._clock() - self._spoke >= _SILENCE:
+            self._spoke = self._clock()
+            yield f"  epoch {event.epoch}: step {event.done:,} of {event.total:,}"
 
     def _epoch_lines(self, event: EpochEnded) -> Iterator[str]:
         record = event.record

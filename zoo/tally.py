@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from zoo.events import DataReady, EpochEnded, GridStarted, Note, Progress, RunEnded, RunStarted
+from zoo.events import DataReady, EpochEnded, GridStarted, Note, Progress, RunEnded, RunStarted, Stage, StepTaken
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,6 +56,8 @@ class Tally:
         epoch: Last record of the present run.
         epochs: Most epochs that the present run can have.
         task: What is being done outside epochs, None when it is done.
+        stage: What the present run is at where nothing can be counted; empty when epochs tell it.
+        step: The last training step of the present epoch; None between epochs.
         data: What was found in the data, None before.
         began: When the tally was made, on the clock's scale.
     """
@@ -69,10 +71,13 @@ class Tally:
     epoch: EpochRecord | None = None
     epochs: int = 0
     task: Progress | None = None
+    stage: str = ""
+    step: StepTaken | None = None
     data: DataReady | None = None
     began: float = field(init=False)
     _run_began: float = 0.0
-    _fresh: list[float] = field(default_factory=list)
+    _fresh: dict[str, list[float]] = field(default_factory=dict)
+    _titles: tuple[str, ...] = ()
     _rows: dict[str, list[RunRecord]] = field(default_factory=dict)
     _said: set[tuple[str, str]] = field(default_factory=set)
 
@@ -87,12 +92,17 @@ class Tally:
             case DataReady():
                 self.data = event
             case GridStarted():
-                self.total = event.total
+                self.total, self._titles = event.total, event.titles
             case RunStarted():
                 self.recipe, self.index, self.total = event.recipe, event.index, max(self.total, event.total)
                 self.epoch, self.epochs, self._run_began = None, event.recipe.epochs, self.clock()
+                self.stage, self.step = "", None
+            case Stage():
+                self.stage, self.step = event.text, None
+            case StepTaken():
+                self.step, self.task, self.stage = event, None, ""
             case EpochEnded():
-                self.epoch, self.epochs, self.task = event.record, event.epochs, None
+                self.epoch, self.epochs, self.task, self.step, self.stage = event.record, event.epochs, None, None, ""
             case RunEnded():
                 self._end(event)
             case _:
@@ -105,8 +115,8 @@ class Tally:
         if event.reused:
             self.reused += 1
         else:
-            self._fresh.append(self.clock() - self._run_began)
-        self.recipe, self.epoch, self.task = None, None, None
+            self._fresh.setdefault(event.record.recipe.title, []).append(self.clock() - self._run_began)
+        self.recipe, self.epoch, self.task, self.step, self.stage = None, None, None, None, ""
 
     def is_news(self, note: Note) -> bool:
         """Whether a note has not been said before of the present row: its seeds tell the same. Asking says it."""
@@ -122,12 +132,31 @@ class Tally:
 
     @property
     def remaining(self) -> float | None:
-        """Estimate of the seconds left: each run to come takes the mean of those trained. None before the first."""
-        if not self._fresh or not self.total:
+        """Estimate of the seconds left, None before there is anything to go by.
+
+        A run takes as long as those of its row did; where the row is new, the mean of all that were trained. The
+        present one is judged by its own epochs as soon as it has one.
+        """
+        spent = [seconds for several in self._fresh.values() for seconds in several]
+        under_way = self.clock() - self._run_began if self.recipe is not None else 0.0
+        own = None
+        if self.recipe is not None and self.epoch is not None:
+            own = under_way * max(self.epochs, self.epoch.epoch) / self.epoch.epoch
+        if not self.total or (not spent and own is None):
             return None
-        mean = sum(self._fresh) / len(self._fresh)
-        under_way = min(mean, self.clock() - self._run_began) if self.recipe is not None else 0.0
-        return max(0.0, mean * (self.total - self.done) - under_way)
+        mean = sum(spent) / len(spent) if spent else own or 0.0
+        present = 0.0
+        if self.recipe is not None:
+            expected = own if own is not None else self._usual(self.recipe.title, mean)
+            present = max(0.0, expected - under_way)
+        first = self.done + (self.recipe is not None)
+        titles = self._titles[first:] if len(self._titles) == self.total else ("",) * (self.total - first)
+        return present + sum(self._usual(title, mean) for title in titles)
+
+    def _usual(self, title: str, mean: float) -> float:
+        """Seconds that a run of a row takes."""
+        several = self._fresh.get(title)
+        return sum(several) / len(several) if several else mean
 
     @property
     def rows(self) -> tuple[TalliedRow, ...]:

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from zoo.cli import live
 from zoo.cli.live import Display
-from zoo.events import DataReady, EpochEnded, GridStarted, Note, Progress, RunEnded, RunStarted
+from zoo.events import DataReady, EpochEnded, GridStarted, Note, Progress, RunEnded, RunStarted, Stage, StepTaken
 from zoo.progress import PlainLines
 from zoo.tally import Tally
 from zoo.values import EpochRecord, HealthReport, ImageTable, Picture, Recipe, RunRecord, Scores, Spec, Split
@@ -101,15 +101,29 @@ def test_the_present_run_the_best_and_the_finished_rows_are_shown() -> None:
         screen.now += 65
         screen.see(ended(recipe(policy), index, 4, accuracy=accuracy))
     screen.see(RunStarted(recipe("unfreeze-top-k:k=2"), 4, 4), epoch(3))
-    screen.now += 15
+    screen.now += 15  # for three of ten epochs
     lines = [" ".join(line.split()) for line in screen.drawn()]
-    assert any("3/4 runs 3 min 30 s, about 50 s left" in line for line in lines)
+    assert any("3/4 runs 3 min 30 s, about 35 s left" in line for line in lines)
     assert "now efficientnet-lite0 · unfreeze-top-k:k=2, seed 0" in lines
-    assert "epoch 3/10, validation accuracy 0.750, balanced 0.700" in lines
+    assert "after epoch 3 of 10 validation accuracy 0.750, balanced 0.700" in lines
     assert "best efficientnet-lite0 · bn-affine 0.950" in lines
     assert "failed 1 run" in lines
     assert "efficientnet-lite0 · bn-affine 0.950 1 1 min 05 s finished" in lines
     assert "efficientnet-lite0 · bn-trainable — 1 1 min 05 s failed" in lines
+
+
+def test_steps_and_stages_show_that_something_happens() -> None:
+    """From the first second on: what is built or compiled, then which step of which epoch."""
+    screen = Screen(width=120)
+    screen.see(GridStarted(1, 0), RunStarted(recipe("p"), 1, 1))
+    assert any("starting" in line for line in screen.drawn())
+    screen.see(Stage("building the network"))
+    assert any("building the network" in line for line in screen.drawn())
+    screen.see(StepTaken(1, 7, 24))
+    assert any(line.strip() == "epoch 1/10: step 7 of 24" for line in screen.drawn())
+    screen.see(epoch(1), StepTaken(2, 1, 24))
+    text = " ".join(" ".join(screen.drawn()).split())
+    assert "epoch 2/10: step 1 of 24; after epoch 1 of 10 validation accuracy 0.750, balanced 0.700" in text
 
 
 def test_heads_are_named_where_they_differ() -> None:

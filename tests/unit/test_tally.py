@@ -93,6 +93,30 @@ def test_a_row_without_a_score_comes_last_and_is_counted(tally: Tally) -> None:
     assert tally.done == 2
 
 
+def test_the_time_left_knows_which_rows_are_to_come(tally: Tally, clock: Clock) -> None:
+    """A run takes as long as the others of its row did, not as the mean of quick and slow ones."""
+    titles = [recipe(name).title for name in ("quick", "slow", "quick", "slow", "new")]
+    tally.see(GridStarted(5, 0, tuple(titles)))
+    for index, (name, seconds) in enumerate((("quick", 2), ("slow", 100)), start=1):
+        tally.see(RunStarted(recipe(name), index, 5))
+        clock.now += seconds
+        tally.see(ended(recipe(name), 0.5, index=index))
+    assert tally.remaining == pytest.approx(2 + 100 + 51)
+    tally.see(RunStarted(recipe("quick"), 3, 5))
+    clock.now += 1
+    assert tally.remaining == pytest.approx(1 + 100 + 51)
+
+
+def test_the_present_run_is_judged_by_its_own_epochs(tally: Tally, clock: Clock) -> None:
+    """Before any run has ended there is an estimate as soon as there is an epoch."""
+    tally.see(GridStarted(2, 0))
+    tally.see(RunStarted(recipe("a"), 1, 2))
+    assert tally.remaining is None
+    clock.now += 12
+    tally.see(EpochEnded(EpochRecord("p", 3, 0.1, 0.5, 0.1, 0.5, 0.5, 1e-3, 4.0), 10))
+    assert tally.remaining == pytest.approx(28 + 40)
+
+
 def test_the_time_left_comes_from_runs_that_were_trained(tally: Tally, clock: Clock) -> None:
     """Runs out of the store cost nothing and do not shorten the estimate; the time of the present run counts."""
     tally.see(GridStarted(4, 0))

@@ -126,17 +126,23 @@ class Display:
             yield "now", Text(f"{self._title(tally.recipe)}, seed {tally.recipe.seed}")
         if tally.task is not None:
             yield "", Text(f"{figures.sentence(tally.task.task)} {tally.task.done:,} of {tally.task.total:,}")
-        elif tally.epoch is not None:
-            record = tally.epoch
-            scores = f"{figures.share(record.val_accuracy)}, balanced {figures.share(record.val_balanced_accuracy)}"
-            last = "; proving and saving" if record.epoch == tally.epochs else ""
-            yield "", Text(f"epoch {record.epoch}/{tally.epochs}, validation accuracy {scores}{last}")
         elif tally.recipe is not None:
-            yield "", Text("building, compiling, first epoch", style="dim")
+            yield "", Text(self._doing(), style="" if tally.epoch is not None else "dim")
         if tally.best is not None:
             yield "best", Text(f"{self._title(tally.best.records[0].recipe)}  {figures.share(tally.best.score)}")
         if tally.failures:
             yield "failed", Text(figures.counted(tally.failures, "run"), style="red")
+
+    def _doing(self) -> str:
+        """Where the present run is: the step or stage, and the last epoch's scores."""
+        tally = self._tally
+        step, record = tally.step, tally.epoch
+        now = f"epoch {step.epoch}/{tally.epochs}: step {step.done:,} of {step.total:,}" if step else tally.stage
+        if record is None:
+            return now or "starting"
+        scores = f"{figures.share(record.val_accuracy)}, balanced {figures.share(record.val_balanced_accuracy)}"
+        done = f"after epoch {record.epoch} of {tally.epochs} validation accuracy {scores}"
+        return f"{now}; {done}" if now else done
 
     def _rows(self, rows: tuple[TalliedRow, ...], *, gap: int) -> Table:
         drawn = tables.table(gap=gap)
