@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from zoo.errors import ContractError
-from zoo.fused import AdaptingBatchNormalization, FixedBatchNormalization, can_fuse, wearing
+from zoo.fused import AdaptingBatchNormalization, can_fuse, wearing
 from zoo.graph import AssembledBlock, Weight, assign_blocks, cuts, leaves, wake, weights_of
 
 if TYPE_CHECKING:
@@ -208,8 +208,8 @@ def _set_flags(leaf: KerasLayer, open_ids: set[int], *, adapts: bool) -> None:
 
 def _worn_class(leaf: KerasLayer, phase: Phase, *, has_state: bool) -> Any:  # noqa: ANN401 - a Keras layer class or None
     """What a layer of an open block wears for the time of a phase; None if the stock class does."""
-    if can_fuse(leaf):
-        return FixedBatchNormalization if phase.batch_norm == "fixed" else AdaptingBatchNormalization
+    if phase.batch_norm == "adapting" and can_fuse(leaf):
+        return AdaptingBatchNormalization
     stock: Any = type(leaf)
     return _still_class(stock) if _must_be_still(leaf, phase, has_state=has_state) else None
 

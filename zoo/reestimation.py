@@ -17,7 +17,7 @@ import keras
 import numpy as np
 
 from zoo.forward import value_of
-from zoo.fused import AdaptingBatchNormalization, FixedBatchNormalization, batch_normalised, can_fuse, wearing
+from zoo.fused import AdaptingBatchNormalization, batch_normalised, can_fuse, wearing
 
 if TYPE_CHECKING:
     from zoo.assembly import Assembly
@@ -50,7 +50,7 @@ def re_estimate(assembly: Assembly, *, boundary: int, pictures: Features, batch_
     sums = [np.zeros((2, *layer.moving_mean.shape), np.float64) for layer in layers]
     with contextlib.ExitStack() as stack:
         for layer in layers:
-            fused = can_fuse(layer) or isinstance(layer, FixedBatchNormalization | AdaptingBatchNormalization)
+            fused = can_fuse(layer) or isinstance(layer, AdaptingBatchNormalization)
             worn: Any = type(layer)
             stack.enter_context(wearing(layer, _estimating(worn, fused=fused)))
         for step in range(steps):

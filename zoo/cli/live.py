@@ -106,7 +106,7 @@ class Display:
     def _bar(self, width: int) -> RenderableType:
         tally = self._tally
         times = f"{figures.duration(tally.elapsed)}"
-        if tally.remaining is not None:
+        if tally.remaining is not None and tally.remaining >= 1:  # less is an estimate that has been overtaken
             times += f", about {figures.duration(tally.remaining)} left"
         if not tally.total:
             return Text(f"preparing  {times}", style="bold")
