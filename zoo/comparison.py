@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import statistics
-from zoo.backend import quiet
+from zoo.backend import quiet, require_keras
 from zoo.board import Board, Context, baselines, build_board
 from zoo.errors import RunNotFoundError, StoreError, ZooError
 from zoo.events import GridStarted, Note
@@ -252,6 +252,8 @@ def _dataset(
 
 def _bench(catalog: Catalog, dataset: Dataset, store: Store, observe: Observer) -> Bench:
     from zoo.experiment import Bench
+
+    require_keras()  # before the next line imports it: TensorFlow reads its variables when it is imported
     from zoo.prefix import FeatureCache
 
     return Bench(catalog, dataset, store, FeatureCache(observe=observe), observe)

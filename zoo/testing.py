@@ -80,9 +80,11 @@ def check_backbone(backbone: Backbone, *, size: int | None = None) -> None:
     Raises:
         ContractError: Saying what does not hold.
     """
-    import keras
     import numpy as np
 
+    from zoo.backend import require_keras
+
+    keras = require_keras()
     from zoo.assembly import assemble
     from zoo.forward import forward
 
