@@ -43,8 +43,8 @@ def lag_warning(momenta: Mapping[str, float], *, steps: int) -> str:
     return (
         f"Too few steps for the moving statistics of BatchNorm: {planned}, and with momentum "
         f"{slowest:g} ({len(slow)} of {len(momenta)} layers) about {steps_needed(slowest)} are needed. Validation may "
-        f"stay low although training accuracy rises. Train longer, use smaller batches, or take bn-affine, which uses "
-        f"the stored statistics."
+        f"stay low although training accuracy rises. Train longer, use smaller batches, take "
+        f"bn-trainable:stats=precise, or take bn-affine, which uses the stored statistics."
     )
 
 
@@ -71,5 +71,6 @@ def not_learning(
     return (
         f"training accuracy {training_accuracy:.2f} (batch statistics) but validation {validation.accuracy:.2f} "
         f"(moving statistics), majority class {majority:.2f}: with momentum {slowest:g} the moving statistics need "
-        f"about {steps_needed(slowest)} steps and had {steps}. Train longer, or take bn-affine."
+        f"about {steps_needed(slowest)} steps and had {steps}. Train longer, or take bn-trainable:stats=precise or "
+        f"bn-affine."
     )

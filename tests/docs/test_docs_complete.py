@@ -147,6 +147,8 @@ def extras_of(phases: tuple[Phase, ...]) -> Iterator[str]:
         yield "one cycle"
     if any(phase.pull for phase in phases):
         yield "pull to the start"
+    if any(phase.statistics == "precise" for phase in phases):
+        yield "statistics re-estimated before every validation"
     if any(phase.block_rates == "auto-rgn" for phase in phases):
         yield "measured rates"
 
