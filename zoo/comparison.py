@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import statistics
 from zoo.backend import quiet, require_keras
 from zoo.board import Board, Context, baselines, build_board
-from zoo.errors import RunNotFoundError, StoreError, ZooError
+from zoo.errors import RecipeError, RunNotFoundError, StoreError, UsageError, ZooError
 from zoo.events import GridStarted, Note
-from zoo.lineup import Settings, check_settings, recipe_of, rows_of
 from zoo.plugins import load_catalog
 from zoo.progress import for_python
-from zoo.recipe import row_digest
+from zoo.recipe import (
+    complete_augmentation,
+    complete_backbone,
+    complete_head,
+    complete_policy,
+    row_digest,
+    validate_recipe,
+)
+from zoo.settings import setting_fault
 from zoo.store import Store
+from zoo.values import Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +37,19 @@ if TYPE_CHECKING:
     from zoo.experiment import Bench
     from zoo.registry import Catalog
     from zoo.runs import Run
-    from zoo.values import Metric, Optimiser, RunRecord, Schedule
+    from zoo.values import Metric, RunRecord, Spec
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The plain settings that all rows of a call share; see `Recipe`."""
+
+    epochs: int
+    batch_size: int
+    learning_rate: float | None
+    label_smoothing: float
+    patience: int | None
+    metric: Metric
 
 
 POLICIES = ("freeze-all", "bn-affine", "bn-trainable", "unfreeze-top-k:k=2")
@@ -47,9 +69,6 @@ def fit(
     label_smoothing: float = 0.0,
     patience: int | None = 5,
     metric: Metric = "accuracy",
-    schedule: Schedule | None = None,
-    optimiser: Optimiser = "adam",
-    weight_decay: float = 0.0,
     seed: int = 0,
     split: tuple[float, float, float] = (0.7, 0.15, 0.15),
     split_seed: int = 0,
@@ -74,9 +93,6 @@ def fit(
         label_smoothing: Share of the target spread over all classes, in [0, 1).
         patience: Epochs without improvement after which a phase ends; None never ends one early.
         metric: What the best epoch is chosen by, on the validation part.
-        schedule: Course of the rate in all phases, `constant`, `cosine` or `one-cycle`; each phase's own if not given.
-        optimiser: `adam`, `adamw` or `sgd`.
-        weight_decay: Of `adamw`.
         seed: Of initialisation, order, dropout and augmentation.
         split: Shares of training, validation and test pictures.
         split_seed: Draws the split.
@@ -96,22 +112,12 @@ def fit(
 
     items = catalog or load_catalog()
     watch = observe or for_python()
-    row = rows_of(items, backbones=[backbone], heads=[head], policies=[policy], augmentations=[augment])[0]
-    settings = Settings(
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        label_smoothing=label_smoothing,
-        patience=patience,
-        metric=metric,
-        schedule=schedule,
-        optimiser=optimiser,
-        weight_decay=weight_decay,
-    )
-    check_settings(settings, seed=seed)
+    specs = _specs(items, [backbone], [head], [policy], [augment])
+    settings = Settings(epochs, batch_size, learning_rate, label_smoothing, patience, metric)
+    _check({**dataclasses.asdict(settings), "seed": seed})
     with Store(store) as opened:
         dataset = _dataset(data, items, opened, source=source, split=split, split_seed=split_seed, observe=watch)
-        recipe = recipe_of(dataset, row, settings, seed=seed)
+        recipe = _recipe(dataset, specs[0], seed, settings)
         context = _context(dataset)
         opened.save_board_context(context.data, context.split, context)
         record = run(recipe, _bench(items, dataset, opened, watch), reraise=True)
@@ -132,9 +138,6 @@ def compare(
     label_smoothing: float = 0.0,
     patience: int | None = 5,
     metric: Metric = "accuracy",
-    schedule: Schedule | None = None,
-    optimiser: Optimiser = "adam",
-    weight_decay: float = 0.0,
     split: tuple[float, float, float] = (0.7, 0.15, 0.15),
     split_seed: int = 0,
     source: str | None = None,
@@ -160,9 +163,6 @@ def compare(
         label_smoothing: In [0, 1).
         patience: In epochs, or None.
         metric: What rows are ranked by and epochs are chosen by.
-        schedule: Of all phases, or each phase's own.
-        optimiser: `adam`, `adamw` or `sgd`.
-        weight_decay: Of `adamw`.
         split: Shares of training, validation and test pictures.
         split_seed: Draws the split, the same for all rows and seeds.
         source: Source to use.
@@ -177,22 +177,12 @@ def compare(
 
     items = catalog or load_catalog()
     watch = observe or for_python()
-    rows = rows_of(items, backbones=backbones, heads=heads, policies=policies, augmentations=augmentations)
-    settings = Settings(
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        label_smoothing=label_smoothing,
-        patience=patience,
-        metric=metric,
-        schedule=schedule,
-        optimiser=optimiser,
-        weight_decay=weight_decay,
-    )
-    check_settings(settings, seeds=seeds)
+    specs = _specs(items, backbones, heads, policies, augmentations)
+    settings = Settings(epochs, batch_size, learning_rate, label_smoothing, patience, metric)
+    _check({**dataclasses.asdict(settings), "seeds": seeds})
     with Store(store) as opened:
         dataset = _dataset(data, items, opened, source=source, split=split, split_seed=split_seed, observe=watch)
-        recipes = [recipe_of(dataset, row, settings, seed=seed) for row in rows for seed in range(seeds)]
+        recipes = [_recipe(dataset, row, seed, settings) for row in specs for seed in range(seeds)]
         bench = _bench(items, dataset, opened, watch)
         context = _context(dataset)
         opened.save_board_context(context.data, context.split, context)
@@ -226,6 +216,38 @@ def leaderboard(store: str | Path = "zoo-runs", *, metric: Metric = "accuracy") 
         return _board(opened, opened.runs(), contexts[-1], metric)
 
 
+def _check(settings: dict[str, object]) -> None:
+    """Refuses a setting before the pictures are even looked at."""
+    for name, value in settings.items():
+        fault = setting_fault(name, value)
+        if fault:
+            raise RecipeError(fault, hint=f"Change {name}.")
+
+
+def _specs(
+    catalog: Catalog,
+    backbones: Sequence[str],
+    heads: Sequence[str],
+    policies: Sequence[str],
+    augmentations: Sequence[str],
+) -> list[tuple[Spec, Spec, Spec, Spec]]:
+    """All combinations, each once, those that share frozen work side by side."""
+    named = {"backbone": backbones, "head": heads, "policy": policies, "augmentation": augmentations}
+    for kind, names in named.items():
+        if isinstance(names, str) or not names:
+            raise UsageError(
+                f"No {kind} is named: {names!r}.", hint=f"Give at least one; `zoo list {kind}s` shows them."
+            )
+    columns = (
+        [complete_backbone(catalog, name) for name in backbones],
+        [complete_policy(catalog, name) for name in policies],
+        [complete_head(catalog, name) for name in heads],
+        [complete_augmentation(catalog, name) for name in augmentations],
+    )
+    rows = ((backbone, head, policy, extra) for backbone, policy, head, extra in product(*columns))
+    return list(dict.fromkeys(rows))
+
+
 def _dataset(
     data: object,
     catalog: Catalog,
@@ -257,6 +279,23 @@ def _bench(catalog: Catalog, dataset: Dataset, store: Store, observe: Observer) 
     from zoo.prefix import FeatureCache
 
     return Bench(catalog, dataset, store, FeatureCache(observe=observe), observe)
+
+
+def _recipe(dataset: Dataset, row: tuple[Spec, Spec, Spec, Spec], seed: int, settings: Settings) -> Recipe:
+    backbone, head, policy, augmentation = row
+    recipe = Recipe(
+        backbone=backbone,
+        head=head,
+        policy=policy,
+        augmentation=augmentation,
+        data=dataset.report.digest,
+        split=dataset.split.digest,
+        classes=dataset.classes,
+        seed=seed,
+        **dataclasses.asdict(settings),
+    )
+    validate_recipe(recipe)
+    return recipe
 
 
 def _context(dataset: Dataset) -> Context:

@@ -24,17 +24,7 @@ if TYPE_CHECKING:
     """By run id: true labels (n,) and probabilities (n, classes) on the validation part."""
 
 NOT_LEARNING: Status = "not learning in inference mode"
-SETTINGS = (
-    "epochs",
-    "batch_size",
-    "learning_rate",
-    "label_smoothing",
-    "patience",
-    "metric",
-    "schedule",
-    "optimiser",
-    "weight_decay",
-)
+SETTINGS = ("epochs", "batch_size", "learning_rate", "label_smoothing", "patience", "metric")
 """Fields of a recipe that a row's four names do not show."""
 ENVIRONMENT = (
     "backend",

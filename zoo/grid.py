@@ -23,7 +23,7 @@ from zoo.errors import RecipeError
 from zoo.settings import SETTINGS, setting_fault
 
 if TYPE_CHECKING:
-    from zoo.values import Metric, Optimiser, Schedule
+    from zoo.values import Metric
 
 _PLACES = re.compile(r"demo(:.*)?|[A-Za-z][A-Za-z0-9+.-]+://.*", re.DOTALL)
 """Data that are no path: the built-in demo, and addresses."""
@@ -49,9 +49,6 @@ class GridRecipe:
         label_smoothing: Share of each target spread over all classes.
         patience: Epochs without improvement after which a phase ends; None never. In a file `false` means None.
         metric: What epochs are chosen and rows are ranked by.
-        schedule: Course of the rate in all phases; None for each phase's own.
-        optimiser: What moves the weights.
-        weight_decay: Share, times the rate, that `adamw` takes off kernels at each update.
         store: Folder of the runs; None for the command's.
     """
 
@@ -70,15 +67,11 @@ class GridRecipe:
     label_smoothing: float = 0.0
     patience: int | None = 5
     metric: Metric = "accuracy"
-    schedule: Schedule | None = None
-    optimiser: Optimiser = "adam"
-    weight_decay: float = 0.0
     store: Path | None = None
 
 
 _LISTS = ("backbones", "heads", "policies", "augmentations")
 _TEXTS = ("data", "source", "split", "store")
-_REALS = ("learning_rate", "label_smoothing", "weight_decay")
 
 
 def read_grid(path: str | Path) -> GridRecipe:
@@ -161,7 +154,7 @@ def _value(key: str, value: object, *, path: Path) -> object:
     fault = setting_fault(key, value)
     if fault:
         raise RecipeError(f"{path}: {fault}", hint=f"{key}: {SETTINGS[key].help}")
-    return float(value) if key in _REALS and isinstance(value, int) else value
+    return float(value) if key in ("learning_rate", "label_smoothing") and isinstance(value, int) else value
 
 
 def _list(key: str, value: object, *, path: Path) -> tuple[str, ...]:

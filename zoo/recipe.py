@@ -10,7 +10,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, cast
 
 from zoo.errors import RecipeError, RunFormatError
-from zoo.settings import SETTINGS, setting_fault, settings_clash
+from zoo.settings import setting_fault
 from zoo.specs import backbone_options, complete_spec, parse_spec, spec_name
 from zoo.values import Recipe, Spec
 
@@ -21,13 +21,12 @@ if TYPE_CHECKING:
     from zoo.registry import Catalog, Kind
     from zoo.values import OptionValue
 
-VERSION = 2
-"""Version of the stored form of a recipe. Version 1 had none of the settings in `_ADDED`."""
+VERSION = 1
+"""Version of the stored form of a recipe."""
 
 _DAMAGED = "Delete that run, or restore it from a copy."
 _SPECS: tuple[Kind, ...] = ("backbone", "head", "policy", "augmentation")
-_ADDED = ("schedule", "optimiser", "weight_decay")
-_SETTINGS = ("epochs", "batch_size", "learning_rate", "label_smoothing", "patience", "metric", "seed", *_ADDED)
+_SETTINGS = ("epochs", "batch_size", "learning_rate", "label_smoothing", "patience", "metric", "seed")
 
 
 def complete_backbone(catalog: Catalog, spec: str | Spec) -> Spec:
@@ -89,9 +88,6 @@ def validate_recipe(recipe: Recipe) -> None:
         fault = setting_fault(name, getattr(recipe, name))
         if fault:
             raise RecipeError(fault, hint=f"Change {name} in the call, on the command line or in the grid file.")
-    clash, hint = settings_clash({name: getattr(recipe, name) for name in _SETTINGS})
-    if clash:
-        raise RecipeError(clash, hint=hint)
     if len(recipe.classes) < 2:  # noqa: PLR2004 — a choice needs two
         raise RecipeError(
             f"A classifier needs at least 2 classes, not {list(recipe.classes)!r}.",
@@ -138,9 +134,6 @@ def recipe_to_json(recipe: Recipe) -> dict[str, Any]:
         "patience": None if patience is None else int(patience),
         "metric": recipe.metric,
         "seed": int(recipe.seed),
-        "schedule": recipe.schedule,
-        "optimiser": recipe.optimiser,
-        "weight_decay": float(recipe.weight_decay),
     }
 
 
@@ -151,10 +144,10 @@ def recipe_from_json(document: Mapping[str, Any]) -> Recipe:
         RunFormatError: The version is unknown, a key is absent or too many, or a value cannot be one.
     """
     version = document.get("version") if isinstance(document, Mapping) else None
-    if type(version) is not int or not 1 <= version <= VERSION:
-        message = f"The stored recipe has version {version!r}; this keras-zoo reads versions 1 to {VERSION}."
+    if type(version) is not int or version != VERSION:
+        message = f"The stored recipe has version {version!r}; this keras-zoo reads version {VERSION}."
         raise RunFormatError(message, hint="Use the version of keras-zoo that wrote it, or a newer one.")
-    expected = {field.name for field in fields(Recipe)} - set(_ADDED if version == 1 else ()) | {"version"}
+    expected = {field.name for field in fields(Recipe)} | {"version"}
     if set(document) != expected:
         odd = ", ".join(sorted(repr(name) for name in set(document) ^ expected))
         raise RunFormatError(f"The stored recipe lacks keys, or has too many: {odd}.", hint=_DAMAGED)
@@ -182,11 +175,6 @@ def _meaning(recipe: Recipe) -> dict[str, Any]:
     document = recipe_to_json(recipe)
     for kind in _SPECS:
         del document[kind]["text"]  # depends on which values are defaults, not on what they are
-    # So that a setting that is not made use of leaves the digests of finished runs as they were.
-    document["version"] = 1
-    for name in _ADDED:
-        if document[name] == SETTINGS[name].default:
-            del document[name]
     return document
 
 

@@ -8,7 +8,7 @@ from numbers import Integral, Real
 from types import MappingProxyType
 from typing import TYPE_CHECKING, get_args
 
-from zoo.values import Metric, Optimiser, Schedule
+from zoo.values import Metric
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -37,23 +37,6 @@ def setting_fault(name: str, value: object) -> str:
     """Say why a setting cannot have a value, as a sentence; "" if it can."""
     setting = SETTINGS[name]
     return "" if setting.holds(value) else f"{name} must be {setting.words}, not {value!r}."
-
-
-def settings_clash(values: Mapping[str, object]) -> tuple[str, str]:
-    """Why settings that are sound one by one cannot go together, and what to do: two sentences, empty if they can."""
-    decay, optimiser = values.get("weight_decay", 0.0), values.get("optimiser", "adam")
-    if decay and optimiser != "adamw":
-        return (
-            f"weight_decay {decay!r} does nothing with optimiser {optimiser!r}.",
-            "Set optimiser to adamw, which decays weights, or leave weight_decay out.",
-        )
-    return "", ""
-
-
-def _words(literal: object) -> str:
-    """The values of a `Literal`: `'a', 'b' or 'c'`."""
-    names = [repr(name) for name in get_args(literal)]
-    return f"{', '.join(names[:-1])} or {names[-1]}"
 
 
 def _whole(value: object, *, low: int, high: float = math.inf) -> bool:
@@ -120,7 +103,7 @@ _ALL = (
         "metric",
         "accuracy",
         lambda value: value in get_args(Metric),
-        _words(Metric),
+        " or ".join(repr(name) for name in get_args(Metric)),
         "What the best epoch is chosen by and rows are ranked by, on validation pictures.",
     ),
     Setting(
@@ -129,27 +112,6 @@ _ALL = (
         lambda value: _whole(value, low=0, high=2**32 - 1),
         "a whole number from 0 to 4294967295",
         "Seed of initialisation, order, dropout and augmentation.",
-    ),
-    Setting(
-        "schedule",
-        None,
-        lambda value: value is None or value in get_args(Schedule),
-        f"{_words(Schedule)}, or left out for the policy's own",
-        "Course of the learning rate over the steps of each phase.",
-    ),
-    Setting(
-        "optimiser",
-        "adam",
-        lambda value: value in get_args(Optimiser),
-        _words(Optimiser),
-        "What moves the weights: adam, adamw (adam with weight decay) or sgd (Nesterov momentum 0.9).",
-    ),
-    Setting(
-        "weight_decay",
-        0.0,
-        lambda value: _real(value, lambda share: 0 <= share < 1),
-        "a number of at least 0 and less than 1",
-        "Share, times the rate, that adamw takes off kernels at each update; biases, gammas and betas keep theirs.",
     ),
 )
 

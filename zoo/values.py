@@ -24,12 +24,6 @@ PARTS: tuple[Part, ...] = ("train", "validation", "test")
 Metric = Literal["accuracy", "balanced_accuracy"]
 """What rows are ranked by and epochs are chosen by, always on the validation part."""
 
-Schedule = Literal["constant", "cosine", "one-cycle"]
-"""Course of the learning rate over the steps of a phase."""
-
-Optimiser = Literal["adam", "adamw", "sgd"]
-"""What moves the weights; see `zoo.optimiser`."""
-
 Status = Literal["finished", "not learning in inference mode", "failed", "diverged", "interrupted", "running"]
 """How a run ended. Only the first two have scores."""
 
@@ -195,9 +189,6 @@ class Recipe:
         patience: Epochs without improvement after which a phase ends; None never ends one early.
         metric: What the best epoch is chosen by.
         seed: Of initialisation, order, dropout and augmentation. The split has its own.
-        schedule: Course of the rate in all phases; None for each phase's own.
-        optimiser: What moves the weights.
-        weight_decay: Share, times the rate, that `adamw` takes off kernels at each update; 0 for none.
     """
 
     backbone: Spec
@@ -214,9 +205,6 @@ class Recipe:
     patience: int | None = 5
     metric: Metric = "accuracy"
     seed: int = 0
-    schedule: Schedule | None = None
-    optimiser: Optimiser = "adam"
-    weight_decay: float = 0.0
 
     @property
     def title(self) -> str:

@@ -56,9 +56,6 @@ def compare(
     label_smoothing: options.Smoothing = None,
     patience: options.Patience = None,
     metric: options.RankBy = None,
-    schedule: options.Course = None,
-    optimiser: options.Mover = None,
-    weight_decay: options.Decay = None,
     split: options.Split = None,
     split_seed: options.SplitSeed = None,
     source: options.Source = None,
@@ -76,8 +73,8 @@ def compare(
     given = {
         "backbones": backbone, "heads": head, "policies": policy, "augmentations": augment, "seeds": seeds,
         "epochs": epochs, "batch_size": batch_size, "learning_rate": lr, "label_smoothing": label_smoothing,
-        "patience": patience, "metric": metric, "schedule": schedule, "optimiser": optimiser,
-        "weight_decay": weight_decay, "split": split, "split_seed": split_seed, "source": source, "store": store,
+        "patience": patience, "metric": metric, "split": split, "split_seed": split_seed, "source": source,
+        "store": store,
     }
     # fmt: on
     _run(grid_of(data, recipe, given), session_of(context).catalog(), json=json)
@@ -104,9 +101,6 @@ def _run(grid: GridRecipe, catalog: Catalog, *, json: bool) -> None:
             label_smoothing=grid.label_smoothing,
             patience=grid.patience,
             metric=grid.metric,
-            schedule=grid.schedule,
-            optimiser=grid.optimiser,
-            weight_decay=grid.weight_decay,
             split=grid.split,
             split_seed=grid.split_seed,
             source=grid.source,

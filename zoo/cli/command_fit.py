@@ -36,9 +36,6 @@ def fit(
     label_smoothing: options.Smoothing = None,
     patience: options.Patience = None,
     metric: options.RankBy = None,
-    schedule: options.Course = None,
-    optimiser: options.Mover = None,
-    weight_decay: options.Decay = None,
     split: options.Split = None,
     split_seed: options.SplitSeed = None,
     source: options.Source = None,
@@ -53,9 +50,8 @@ def fit(
     given = {
         "backbones": [backbone] if backbone else None, "heads": [head], "policies": [policy],
         "augmentations": [augment], "epochs": epochs, "batch_size": batch_size, "learning_rate": lr,
-        "label_smoothing": label_smoothing, "patience": patience, "metric": metric, "schedule": schedule,
-        "optimiser": optimiser, "weight_decay": weight_decay, "split": split, "split_seed": split_seed,
-        "source": source, "store": store,
+        "label_smoothing": label_smoothing, "patience": patience, "metric": metric, "split": split,
+        "split_seed": split_seed, "source": source, "store": store,
     }
     # fmt: on
     _run(grid_of(data, None, given), session_of(context), seed=seed or 0, json=json)
@@ -79,9 +75,6 @@ def _run(grid: GridRecipe, session: Session, *, seed: int, json: bool) -> None:
             label_smoothing=grid.label_smoothing,
             patience=grid.patience,
             metric=grid.metric,
-            schedule=grid.schedule,
-            optimiser=grid.optimiser,
-            weight_decay=grid.weight_decay,
             seed=seed,
             split=grid.split,
             split_seed=grid.split_seed,

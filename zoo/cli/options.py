@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from zoo.settings import SETTINGS
-from zoo.values import Metric, Optimiser, Schedule
+from zoo.values import Metric
 
 STORE = Path("zoo-runs")
 """The store where none is named."""
@@ -73,6 +73,3 @@ Patience = Annotated[
     ),
 ]
 RankBy = Annotated[Metric | None, _setting("metric", "--metric", metavar="NAME")]
-Course = Annotated[Schedule | None, _setting("schedule", "--schedule", metavar="NAME")]
-Mover = Annotated[Optimiser | None, _setting("optimiser", "--optimiser", metavar="NAME")]
-Decay = Annotated[float | None, _setting("weight_decay", "--weight-decay", metavar="SHARE")]

@@ -13,7 +13,6 @@ from zoo.cli.board_table import STATUS_STYLES
 from zoo.cli.options import STORE
 from zoo.cli.render_item import facts, heading
 from zoo.cli.run_json import weights_card
-from zoo.settings import SETTINGS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
 
 _VERDICTS = {"PASS": "green", "WARN": "yellow", "FAIL": "red"}
 _SETTINGS = ("epochs", "batch_size", "learning_rate", "label_smoothing", "patience", "metric", "seed")
-_FURTHER = ("schedule", "optimiser", "weight_decay")
-"""Settings that are told only where they are not as usual."""
 
 
 def show_fit(console: Console, record: RunRecord, folder: Path, *, store: Path) -> None:
@@ -95,10 +92,9 @@ def _show_head(console: Console, record: RunRecord) -> None:
 
 def _recipe(record: RunRecord) -> list[tuple[str, str]]:
     recipe = record.recipe
-    changed = (name for name in _FURTHER if getattr(recipe, name) != SETTINGS[name].default)
-    known = {name: value for name in (*_SETTINGS, *changed) if (value := getattr(recipe, name)) is not None}
+    known = {name.replace("_", " "): value for name in _SETTINGS if (value := getattr(recipe, name)) is not None}
     return [
-        ("settings", ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in known.items())),
+        ("settings", ", ".join(f"{name} {value}" for name, value in known.items())),
         ("classes", ", ".join(recipe.classes)),
         ("data", f"{recipe.data[:12]}, split {recipe.split[:12]}"),
         ("backend", f"{record.environment.get('backend', '')}"),
