@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 import pytest
-from conftest import TinyPlugin
 
 import zoo
 from zoo.contracts import Head
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     from conftest import Bench
 
+    from zoo.contracts import Backbone
     from zoo.registry import Catalog
 
 
@@ -35,7 +35,13 @@ def build(feature_shape: tuple[tuple[int, ...], ...], classes: int) -> Any:
 
 
 class DepthPlugin:
-    """Heads that tap the first and the third block, one that does not exist, and one twice."""
+    """Heads that tap the first and the third block, one that does not exist, and one twice; and the tiny backbone."""
+
+    @staticmethod
+    @hookimpl
+    def zoo_backbones() -> list[Backbone]:
+        """The tiny backbone."""
+        return [tiny_backbone()]
 
     @staticmethod
     @hookimpl
@@ -51,7 +57,7 @@ class DepthPlugin:
 @pytest.fixture(scope="module")
 def deep_catalog() -> Catalog:
     """Built-in items, the tiny backbone and the heads of this file."""
-    return load_catalog(only=[], extra=[TinyPlugin, DepthPlugin], strict=True)
+    return load_catalog(only=[], extra=[DepthPlugin], strict=True)
 
 
 @pytest.fixture
