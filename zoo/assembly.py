@@ -135,9 +135,9 @@ class Assembly:
         """Momentum of every BatchNorm layer whose moving statistics follow as running averages, by layer name."""
         found: dict[str, float] = {}
         for weight in self.weights:
-            in_body = weight.block < len(self.blocks)
-            lags = not in_body or (phase.statistics == "moving" and phase.batch_norm == "adapting")
-            if weight.role == "statistic" and lags and (not in_body or weight.block >= self.boundary(phase)):
+            lags = phase.batch_norm == "adapting" and phase.statistics == "moving"
+            follows = weight.block == len(self.blocks) or (lags and weight.block >= self.boundary(phase))
+            if weight.role == "statistic" and follows:
                 found[weight.layer.name] = float(weight.layer.momentum)
         return found
 

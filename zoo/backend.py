@@ -65,9 +65,9 @@ def _prepared() -> Iterator[None]:
     if "tensorflow" in sys.modules:
         yield
         return
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # its start is told on stderr otherwise
+    wordy = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2") in {"0", "1"}  # its start is told on stderr otherwise
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    with without_greeting():
+    with contextlib.nullcontext() if wordy else without_greeting():
         yield
 
 

@@ -17,7 +17,8 @@ from zoo.errors import ContractError, UnknownNameError, WeightsError
 
 if TYPE_CHECKING:
     from zoo.assembly import Assembly
-    from zoo.contracts import Backbone, KerasLayer, WeightsChoice
+    from zoo.augmenting import Augmenter
+    from zoo.contracts import Backbone, WeightsChoice
     from zoo.registry import Catalog
     from zoo.values import Recipe, Spec
 
@@ -29,12 +30,12 @@ class Built:
     Attributes:
         assembly: Backbone and head, cut into blocks.
         phases: Of the policy, with the recipe's learning rate.
-        augment: Layers for training pictures.
+        augment: Changes training pictures.
     """
 
     assembly: Assembly
     phases: tuple[Phase, ...]
-    augment: tuple[KerasLayer, ...]
+    augment: Augmenter
 
 
 def build(recipe: Recipe, catalog: Catalog) -> Built:
@@ -45,6 +46,7 @@ def build(recipe: Recipe, catalog: Catalog) -> Built:
         WeightsError: If the weights cannot be had.
     """
     from zoo.assembly import assemble, functional
+    from zoo.augmenting import Augmenter
     from zoo.taps import tapped
 
     record = catalog.backbone(recipe.backbone.name)
@@ -53,19 +55,19 @@ def build(recipe: Recipe, catalog: Catalog) -> Built:
     weights = choose_weights(record, recipe.backbone)
     backbone = functional(record.build(size=size, weights=weights, **own), name=record.name)
     reseed(recipe.seed)
-    chosen, blocks = catalog.head(recipe.head.name), record.blocks_for(recipe.backbone.values())
-    taps = chosen.taps(len(blocks), **recipe.head.values()) if chosen.taps else ()
+    head_item, blocks = catalog.head(recipe.head.name), record.blocks_for(recipe.backbone.values())
+    taps = head_item.taps(len(blocks), **recipe.head.values()) if head_item.taps else ()
     backbone, blocks = tapped(backbone, blocks, taps, name=record.name)
     shapes = [tuple(int(side) if side is not None else None for side in out.shape[1:]) for out in backbone.outputs]
     classes = len(recipe.classes)
-    head = chosen.build(tuple(shapes) if chosen.taps else shapes[0], classes, **recipe.head.values())
+    head = head_item.build(tuple(shapes) if head_item.taps else shapes[0], classes, **recipe.head.values())
     _check_head(head, recipe.head, classes)
     assembly = assemble(backbone, head, blocks, name=record.name)
     phases = plan_phases(recipe, catalog, blocks=len(blocks))
     augmentation = catalog.augmentation(recipe.augmentation.name)
-    augment = augmentation.build(size, recipe.seed, **recipe.augmentation.values())
+    layers = tuple(augmentation.build(size, recipe.seed, **recipe.augmentation.values()))
     reseed(recipe.seed)
-    return Built(assembly, phases, tuple(augment))
+    return Built(assembly, phases, Augmenter(layers, mixes_labels=augmentation.mixes_labels))
 
 
 def _check_head(head: object, spec: Spec, classes: int) -> None:

@@ -127,7 +127,10 @@ class Backbone:
             pictures (size, size, 3), RGB 0–255, to a 4-D feature map, with the weights that were asked for in it.
             Raises `WeightsError` if they cannot be had; never falls back to random ones.
         weights: The first is the default. None declared: it starts from random weights.
-        options: Keyword options of `build` besides `size` and `weights`, which every backbone has.
+        options: Keyword options of `build` besides `size` and `weights`, which every backbone has. One named
+            `channels` is the number of channels of the pictures, instead of 3.
+        parameters: Number of scalar weights, statistics included, with default options; None if not known.
+        backends: Keras backends that it can be built on (`tensorflow`, `jax`, `torch`); none named means all.
     """
 
     name: str
@@ -141,6 +144,8 @@ class Backbone:
     build: Callable[..., KerasModel]
     weights: tuple[Weights, ...] = ()
     options: tuple[Option, ...] = ()
+    parameters: int | None = None
+    backends: tuple[str, ...] = ()
 
     def blocks_for(self, options: dict[str, OptionValue]) -> tuple[Block, ...]:
         """Its blocks under these options (own ones only; others are ignored)."""
@@ -161,10 +166,10 @@ class Head:
             batch and a number of classes; returns a functional `keras.Model` giving float32 logits (batch, classes).
         options: Keyword options of `build`, and of `solve` where there is one.
         solve: For a head whose last weighted layer is a `Dense` named `logits` and need not be trained by steps. In a
-            phase that opens no block it is called once, as `solve(inputs, labels, validation_inputs,
-            validation_labels, classes=…, **options)`, with what `logits` gets for all pictures in inference mode
-            (float32 (n, width)) and int64 labels (n,); returns float32 kernel (width, classes) and bias (classes,).
-            Deterministic. In phases that open blocks the head is trained by steps like any other.
+            phase that opens no block it is called once, as `solve(inputs, targets, validation_inputs,
+            validation_labels, **options)`: what `logits` gets in inference mode (float32 (n, width)), targets
+            (float32 (n, classes), rows that sum to 1), and int64 labels (m,); returns float32 kernel (width, classes)
+            and bias (classes,). Deterministic. Where blocks are open the head is trained by steps like any other.
         taps: For a head that looks at several depths: called as `taps(blocks, **options)` with the number of blocks,
             returns indices of blocks from 0 at the input. `build` then gets a tuple of shapes, the feature map's and
             for each tap (channels,), and its model takes as many inputs: the map, and means over height and width.

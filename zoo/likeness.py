@@ -85,14 +85,17 @@ def look_alikes(looks: Sequence[str]) -> Likeness:
 
 
 def _labels(bits: Array) -> Array:
-    """A number for each row, the same for rows that look alike, directly or through others (union-find)."""
+    """A number for each row, the same for rows that look alike, directly or through others."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     labels = np.arange(len(bits))
     for left, right in _pairs(bits):
-        apart = labels[left] != labels[right]
-        for one, other in zip(left[apart].tolist(), right[apart].tolist(), strict=True):
-            low, high = sorted((labels[one], labels[other]))
-            if low != high:
-                labels[labels == high] = low
+        one, other = labels[left], labels[right]
+        apart = one != other
+        if apart.any():
+            edges = coo_array((np.ones(apart.sum(), bool), (one[apart], other[apart])), shape=(len(bits), len(bits)))
+            labels = connected_components(edges, directed=False)[1][labels]
     return labels
 
 

@@ -1,10 +1,11 @@
 """Moving statistics of BatchNorm replaced by those of all training pictures.
 
-Pictures pass in shuffled full batches, in inference mode but for BatchNorm, which normalises each batch with its own
-statistics. The new mean of a layer is the mean of its batch means, the new variance the mean of squares less the square
-of that mean, so that differences between batches count (Wu & Johnson, "Rethinking 'Batch' in BatchNorm", 2021,
-arXiv:2105.07576, section 3; with pretrained weights on new pictures it is Li et al., "Revisiting Batch Normalization
-For Practical Domain Adaptation", 2016, arXiv:1603.04779). No gradient is taken.
+Pictures pass in shuffled full batches (the last is filled up with pictures of the first), in inference mode but for
+BatchNorm, which normalises each batch with its own statistics. The new mean of a layer is the mean of its batch means,
+the new variance the mean of squares less the square of that mean, so that differences between batches count (Wu &
+Johnson, "Rethinking 'Batch' in BatchNorm", 2021, arXiv:2105.07576, section 3; with pretrained weights on new pictures
+it is Li et al., "Revisiting Batch Normalization For Practical Domain Adaptation", 2016, arXiv:1603.04779). No gradient
+is taken.
 """
 
 from __future__ import annotations

@@ -7,22 +7,25 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import keras
-import numpy as np
-
+from zoo.augmenting import Augmenter
+from zoo.batching import order
 from zoo.errors import DivergedError, ReceiptError, TrainingError
-from zoo.events import EpochEnded, ignore
-from zoo.forward import batches, forward_batch, value_of
+from zoo.events import EpochEnded, Stage, ignore
+from zoo.forward import value_of
+from zoo.keeping import Best
 from zoo.optimiser import block_factors, optimiser_of
 from zoo.reestimation import re_estimate
 from zoo.schedules import Pace
+from zoo.stepping import Task, compile_tail, probabilities, train_epoch
 from zoo.values import EpochRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    import numpy as np
+
     from zoo.assembly import Assembly
-    from zoo.contracts import KerasLayer, KerasModel, Phase
+    from zoo.contracts import Phase
     from zoo.events import Observer
     from zoo.prefix import FeatureCache, Features
     from zoo.values import Recipe, Scores, Side
@@ -58,60 +61,13 @@ class Trained:
     notes: tuple[str, ...]
 
 
-class _Best:
-    """The best epoch so far and the weights it had."""
-
-    def __init__(self, assembly: Assembly, phases: Sequence[Phase], metric: str) -> None:
-        self._free = [
-            w for w in assembly.weights if any(assembly.is_open(w, p) or assembly.may_adapt(w, p) for p in phases)
-        ]
-        self._attribute = metric
-        self._values: list[Array] = []
-        self.key = (-math.inf, -math.inf)
-        self.epoch = 0
-
-    def rank(self, scores: Scores) -> tuple[float, float]:
-        """Higher is better: the metric, and among equals the lower loss."""
-        return (float(getattr(scores, self._attribute)), -scores.loss)
-
-    def offer(self, scores: Scores, epoch: int) -> None:
-        if self.rank(scores) > self.key:
-            self.key, self.epoch = self.rank(scores), epoch
-            self._values = [value_of(weight.variable) for weight in self._free]
-
-    def restore(self) -> None:
-        for weight, value in zip(self._free, self._values, strict=True):
-            weight.variable.assign(value)
-
-
-def order(count: int, *, batch_size: int, seed: int) -> Iterator[list[Array]]:
-    """Epochs of batches of row numbers, without end.
-
-    Every epoch is a new permutation. All batches are full: what is left at the end of one epoch opens the next (after
-    the last epoch it is left out), so no batch of one ever reaches a BatchNorm layer, and a train function is traced
-    once. An epoch without a full batch cannot occur, since `batch_size` is at most `count`.
-
-    Args:
-        count: Number of training pictures.
-        batch_size: At most `count`.
-        seed: The same seed gives the same order, whatever is trained.
-    """
-    draw = np.random.default_rng([seed, 0x0DE2])
-    waiting = np.empty(0, np.int64)
-    while True:
-        waiting = np.concatenate([waiting, draw.permutation(count)])
-        full = len(waiting) // batch_size
-        yield [waiting[i * batch_size : (i + 1) * batch_size] for i in range(full)]
-        waiting = waiting[full * batch_size :]
-
-
 def train(
     assembly: Assembly,
     phases: Sequence[Phase],
     recipe: Recipe,
     *,
     sides: tuple[Side, Side],
-    augment: Sequence[KerasLayer] = (),
+    augment: Augmenter | None = None,
     cache: FeatureCache,
     judge: Judge,
     observe: Observer = ignore,
@@ -126,7 +82,7 @@ def train(
         phases: Of the policy.
         recipe: Batch size, smoothing, patience, metric and seed.
         sides: Training and validation pictures.
-        augment: Layers applied to training pictures only.
+        augment: Changes training pictures.
         cache: Keeps what the closed blocks make of the pictures.
         judge: Probabilities and labels to scores.
         observe: Told about every epoch.
@@ -144,23 +100,24 @@ def train(
         )
     batch = min(recipe.batch_size, len(learner.labels))
     epochs = order(len(learner.labels), batch_size=batch, seed=recipe.seed)
-    best = _Best(assembly, phases, recipe.metric)
+    best = Best(assembly, phases, recipe.metric)
     history: list[EpochRecord] = []
     given: set[int] = set()
     notes: list[str] = []
     most = steps = adapting = 0
     for phase in phases:
         before, earlier = best.key, len(history)
-        _re_estimate(assembly, phase, learner, cache, batch=batch, seed=recipe.seed)
+        if phase.re_estimated_blocks:
+            _re_estimate(assembly, learner, cache, recipe, boundary=len(assembly.blocks) - phase.re_estimated_blocks)
         fixed = _fixed(assembly, phase)
         with assembly.opened(phase) as tail:
-            _compile(tail, optimiser_of(assembly, phase), recipe.label_smoothing)
+            compile_tail(tail, optimiser_of(assembly, phase), recipe.label_smoothing)
             chosen = {id(variable) for variable in tail.trainable_variables}
             given |= {i for i, weight in enumerate(assembly.weights) if id(weight.variable) in chosen}
             most = max(most, sum(w.size for w in assembly.weights if id(w.variable) in chosen))
-            task = _Task(assembly, phase, tail, learner, validation, augment, cache, judge)
+            task = Task(assembly, phase, tail, learner, validation, len(recipe.classes), augment or Augmenter(), cache)
             try:
-                taken = _run_phase(task, recipe, epochs, best, history, observe)
+                taken = _run_phase(task, recipe, epochs, best, history, judge=judge, observe=observe)
             except DivergedError as error:
                 if not earlier:
                     raise
@@ -176,60 +133,26 @@ def train(
     return Trained(tuple(history), best.epoch, frozenset(given), most, steps, adapting, tuple(notes))
 
 
-def _re_estimate(
-    assembly: Assembly, phase: Phase, learner: Side, cache: FeatureCache, *, batch: int, seed: int
-) -> None:
-    """Replaces the statistics that a phase wants replaced before it begins."""
-    if phase.re_estimated_blocks:
-        boundary = max(0, len(assembly.blocks) - phase.re_estimated_blocks)
-        pictures = cache.features(assembly.prefix(boundary), learner.pixels, key=learner.key)
-        re_estimate(assembly, boundary=boundary, pictures=pictures, batch_size=batch, seed=seed)
-
-
-def _compile(tail: KerasModel, optimiser: Any, label_smoothing: float) -> None:  # noqa: ANN401 - a Keras optimiser
-    """A fresh optimiser, loss and metric; nothing is shared between phases or runs."""
-    tail.compile(
-        optimizer=optimiser,
-        loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=label_smoothing),
-        metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
-        jit_compile=keras.backend.backend() == "jax",  # XLA on a CPU compiles for minutes under TensorFlow
-    )
-    # Slots that are first made inside a traced function keep its graph alive for good: 11 MB a run under TensorFlow.
-    tail.optimizer.build(tail.trainable_variables)
-
-
-@dataclass(frozen=True)
-class _Task:
-    """What one phase works with."""
-
-    assembly: Assembly
-    phase: Phase
-    tail: KerasModel
-    learner: Side
-    validation: Side
-    augment: Sequence[KerasLayer]
-    cache: FeatureCache
-    judge: Judge
-
-    def features(self) -> tuple[Features | None, Features]:
-        """Of the training pictures (None if they are augmented anew each time) and of the validation pictures."""
-        prefix = self.assembly.prefix(self.assembly.boundary(self.phase))
-        known = self.cache.features(prefix, self.validation.pixels, key=self.validation.key)
-        if self.augment:
-            return None, known
-        return self.cache.features(prefix, self.learner.pixels, key=self.learner.key), known
+def _re_estimate(assembly: Assembly, learner: Side, cache: FeatureCache, recipe: Recipe, *, boundary: int) -> None:
+    """Replaces the statistics of the blocks above a boundary by those of the training pictures, not augmented."""
+    boundary, batch = max(0, boundary), min(recipe.batch_size, len(learner.labels))
+    pictures = cache.features(assembly.prefix(boundary), learner.pixels, key=learner.key)
+    re_estimate(assembly, boundary=boundary, pictures=pictures, batch_size=batch, seed=recipe.seed)
 
 
 def _run_phase(
-    task: _Task,
+    task: Task,
     recipe: Recipe,
     epochs: Iterator[list[Array]],
-    best: _Best,
+    best: Best,
     history: list[EpochRecord],
+    *,
+    judge: Judge,
     observe: Observer,
 ) -> int:
     """Trains one phase; returns the number of steps."""
     learner, known = task.features()
+    observe(Stage("compiling the first training step"))
     peak, stale, steps = (-math.inf, -math.inf), 0, 0
     batch = min(recipe.batch_size, len(task.learner.labels))
     pace = Pace(task.tail, task.phase, total=task.phase.epochs * len(task.learner.labels) / batch)
@@ -237,12 +160,13 @@ def _run_phase(
         began = time.perf_counter()
         rows = next(epochs)
         if task.phase.block_rates == "auto-rgn":
-            _set_block_rates(task, learner, rows, len(recipe.classes), first=not steps)
-        loss, accuracy = _train_epoch(task, learner, rows, len(recipe.classes), epoch=len(history) + 1, pace=pace)
+            _set_block_rates(task, learner, rows, first=not steps)
+        loss, accuracy = train_epoch(task, learner, rows, epoch=len(history) + 1, pace=pace, observe=observe)
         steps += len(rows)
         if task.phase.statistics == "precise":
-            _make_precise(task, batch=batch, seed=recipe.seed)
-        scores = task.judge(_probabilities(task.tail, known), task.validation.labels)
+            boundary = task.assembly.boundary(task.phase)
+            _re_estimate(task.assembly, task.learner, task.cache, recipe, boundary=boundary)
+        scores = judge(probabilities(task.tail, known), task.validation.labels)
         history.append(
             EpochRecord(
                 phase=task.phase.name,
@@ -265,70 +189,15 @@ def _run_phase(
     return steps
 
 
-def _set_block_rates(
-    task: _Task, learner: Features | None, rows: Sequence[Array], classes: int, *, first: bool
-) -> None:
+def _set_block_rates(task: Task, learner: Features | None, rows: Sequence[Array], *, first: bool) -> None:
     """Rates of the blocks after the gradients of the epoch before; before the first, after a few batches' gradients."""
     optimiser, variables = task.tail.optimizer, task.tail.trainable_variables
     if first:
         optimiser.set_factors(variables, {id(variable): 0.0 for variable in variables})
         still = Pace(task.tail, task.phase, total=1.0)
-        _train_epoch(task, learner, rows[:MEASURED], classes, epoch=0, pace=still)
+        train_epoch(task, learner, rows[:MEASURED], epoch=0, pace=still)
         optimiser.set_factors(variables, {id(variable): 1.0 for variable in variables})
     optimiser.set_factors(variables, block_factors(task.assembly, task.phase, optimiser.take_measures(variables)))
-
-
-def _make_precise(task: _Task, *, batch: int, seed: int) -> None:
-    boundary = task.assembly.boundary(task.phase)
-    pictures = task.cache.features(task.assembly.prefix(boundary), task.learner.pixels, key=task.learner.key)
-    re_estimate(task.assembly, boundary=boundary, pictures=pictures, batch_size=batch, seed=seed)
-
-
-def _train_epoch(
-    task: _Task, learner: Features | None, rows: Sequence[Array], classes: int, *, epoch: int, pace: Pace
-) -> tuple[float, float]:
-    """Trains over batches of row numbers; returns mean loss and accuracy, both in training mode."""
-    targets = np.eye(classes, dtype=np.float32)[task.learner.labels]
-    sums = np.zeros(2)
-    for step, batch in enumerate(rows, start=1):
-        pace.step()
-        tensors = learner.take(batch) if learner is not None else _augmented(task, batch)
-        # Keras gives the figures of this batch alone; all batches have one size, so their mean is the epoch's.
-        logs = task.tail.train_on_batch(tensors if len(tensors) > 1 else tensors[0], targets[batch], return_dict=True)
-        sums += float(logs["loss"]), float(logs["accuracy"])
-        if not math.isfinite(sums[0]):
-            raise DivergedError(
-                f"The training loss became {float(logs['loss'])} in epoch {epoch} (phase {task.phase.name!r}), "
-                f"step {step} of {len(rows)}, at learning rate {pace.rate:g}.",
-                hint="Lower the learning rate, or check the pictures with a look at a few of them.",
-            )
-    loss, accuracy = sums / len(rows)
-    return float(loss), float(accuracy)
-
-
-def _augmented(task: _Task, batch: Array) -> list[Array]:
-    pictures: Any = task.learner.pixels[batch].astype(np.float32)
-    for layer in task.augment:
-        pictures = layer(pictures, training=True)
-    pixels = np.asarray(keras.ops.convert_to_numpy(pictures), dtype=np.float32)
-    if pixels.shape != (len(batch), *task.learner.pixels.shape[1:]):
-        raise TrainingError(
-            f"The augmentation turned pictures of shape {task.learner.pixels.shape[1:]} into {pixels.shape[1:]}.",
-            hint="An augmentation must keep the shape, for validation pictures are not augmented.",
-        )
-    prefix = task.assembly.prefix(task.assembly.boundary(task.phase))
-    return task.cache.pass_through(prefix, pixels)
-
-
-def _probabilities(tail: KerasModel, known: Features) -> Array:
-    logits = np.concatenate([forward_batch(tail, known.take(rows))[0] for rows in batches(len(known))]).astype(
-        np.float64
-    )
-    if not np.isfinite(logits).all():
-        raise DivergedError("The network's output became not finite.", hint="Lower the learning rate.")
-    powers: Array = np.exp(logits - logits.max(axis=1, keepdims=True))
-    powers /= powers.sum(axis=1, keepdims=True)
-    return powers
 
 
 def _fixed(assembly: Assembly, phase: Phase) -> list[tuple[Any, Array]]:

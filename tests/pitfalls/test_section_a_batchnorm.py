@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from zoo import statistics
+from zoo.batching import order
 from zoo.contracts import Phase
 from zoo.errors import TrainingError
 from zoo.forward import forward, value_of
 from zoo.lag import lag_warning, not_learning, steps_needed
 from zoo.prefix import FeatureCache
 from zoo.proof import early_notes
-from zoo.training import order
 from zoo.values import Scores, Side
 
 if TYPE_CHECKING:

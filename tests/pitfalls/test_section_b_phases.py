@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 
+from zoo.augmenting import Augmenter
 from zoo.contracts import Phase
 from zoo.errors import ContractError
 from zoo.events import EpochEnded
@@ -205,6 +206,6 @@ def test_pitfall_95_augmented_pictures_differ_between_epochs(bench: Bench) -> No
 
     recipe = bench.recipe(epochs=2, batch_size=48)
     side = Side(bench.pixels, bench.labels, "train")
-    bench.train(bench.build(recipe), recipe, sides=(side, bench.sides()[1]), augment=(Spy(),))
+    bench.train(bench.build(recipe), recipe, sides=(side, bench.sides()[1]), augment=Augmenter((Spy(),)))
     assert len(seen) == 2
     assert np.abs(np.sort(seen[0].ravel()) - np.sort(seen[1].ravel())).max() > 0

@@ -16,13 +16,13 @@ import pytest
 import zoo
 from zoo import statistics
 from zoo.artefact import load_model
+from zoo.batching import order
 from zoo.contracts import Phase
 from zoo.evaluation import predict
 from zoo.hookspecs import hookimpl
 from zoo.plugins import load_catalog
 from zoo.store import Store
 from zoo.testing import tiny_backbone
-from zoo.training import order
 
 if TYPE_CHECKING:
     from pathlib import Path

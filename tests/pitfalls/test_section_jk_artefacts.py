@@ -15,6 +15,7 @@ import pytest
 
 import zoo
 from zoo.artefact import load_model, save_model
+from zoo.augmenting import Augmenter
 from zoo.errors import RunFormatError, TrainingError
 from zoo.events import Note, RunEnded
 from zoo.prefix import FeatureCache
@@ -142,7 +143,7 @@ def test_pitfall_90_an_augmentation_that_changes_the_shape_is_refused(bench: Ben
     """Cropping in training only would break at the first validation: an error before the first step."""
     recipe = bench.recipe(epochs=1)
     with pytest.raises(TrainingError, match=r"turned pictures of shape \(16, 16, 3\) into \(8, 8, 3\)"):
-        bench.train(bench.build(recipe), recipe, augment=(keras.layers.RandomCrop(8, 8, seed=1),))
+        bench.train(bench.build(recipe), recipe, augment=Augmenter((keras.layers.RandomCrop(8, 8, seed=1),)))
 
 
 def test_pitfall_94_features_beyond_the_limit_are_not_kept(bench: Bench) -> None:

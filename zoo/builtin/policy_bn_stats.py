@@ -5,7 +5,7 @@ pictures, without a gradient. From then on all of the backbone is fixed, to the 
 that its features are computed once. It costs one pass over the pictures more than `freeze-all`.
 
 When: the pictures are unlike those of the weights in brightness, contrast or colour, and `freeze-all` learns little.
-If it helps, the statistics were the trouble. With fewer than about a hundred pictures the new statistics are noise.
+If it helps, the statistics were the trouble. With few pictures the new statistics are noise.
 
 Reference: Li et al., "Revisiting Batch Normalization For Practical Domain Adaptation" (AdaBN), 2016,
 arXiv:1603.04779.

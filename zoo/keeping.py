@@ -1,0 +1,53 @@
+"""Keeping the best epoch of a training and going back to it."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from zoo.forward import value_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+
+    from zoo.assembly import Assembly
+    from zoo.contracts import Phase
+    from zoo.values import Scores
+
+    Array = np.ndarray[Any, Any]
+
+
+class Best:
+    """The best epoch so far and the weights it had.
+
+    Args:
+        assembly: The network.
+        phases: Of the policy; what no phase may move is not copied.
+        metric: Name of the score that counts.
+    """
+
+    def __init__(self, assembly: Assembly, phases: Sequence[Phase], metric: str) -> None:
+        self._free = [
+            w for w in assembly.weights if any(assembly.is_open(w, p) or assembly.may_adapt(w, p) for p in phases)
+        ]
+        self._attribute = metric
+        self._values: list[Array] = []
+        self.key = (-math.inf, -math.inf)
+        self.epoch = 0
+
+    def rank(self, scores: Scores) -> tuple[float, float]:
+        """Higher is better: the metric, and among equals the lower loss."""
+        return (float(getattr(scores, self._attribute)), -scores.loss)
+
+    def offer(self, scores: Scores, epoch: int) -> None:
+        """Keeps the weights as they are now if their scores are the best so far."""
+        if self.rank(scores) > self.key:
+            self.key, self.epoch = self.rank(scores), epoch
+            self._values = [value_of(weight.variable) for weight in self._free]
+
+    def restore(self) -> None:
+        """Gives the network the weights of the best epoch."""
+        for weight, value in zip(self._free, self._values, strict=True):
+            weight.variable.assign(value)

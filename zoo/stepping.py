@@ -1,0 +1,137 @@
+"""Steps over the training pictures in one phase."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from zoo.errors import DivergedError
+from zoo.events import StepTaken, ignore
+from zoo.forward import batches, forward_batch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zoo.assembly import Assembly
+    from zoo.augmenting import Augmenter
+    from zoo.contracts import KerasModel, Phase
+    from zoo.events import Observer
+    from zoo.prefix import FeatureCache, Features
+    from zoo.schedules import Pace
+    from zoo.values import Side
+
+    Array = np.ndarray[Any, Any]
+
+
+def compile_tail(tail: KerasModel, optimiser: Any, label_smoothing: float) -> None:  # noqa: ANN401 - a Keras optimiser
+    """A fresh optimiser, loss and metric; nothing is shared between phases or runs."""
+    tail.compile(
+        optimizer=optimiser,
+        loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=label_smoothing),
+        metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
+        jit_compile=keras.backend.backend() == "jax",  # XLA on a CPU compiles for minutes under TensorFlow
+    )
+    # Slots that are first made inside a traced function keep its graph alive for good: 11 MB a run under TensorFlow.
+    tail.optimizer.build(tail.trainable_variables)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What one phase works with.
+
+    Attributes:
+        assembly: The network.
+        phase: What is open.
+        tail: Its open part, compiled.
+        learner: Training pictures.
+        validation: Validation pictures.
+        classes: Number of classes.
+        augment: Changes training pictures.
+        cache: Features of the closed blocks.
+    """
+
+    assembly: Assembly
+    phase: Phase
+    tail: KerasModel
+    learner: Side
+    validation: Side
+    classes: int
+    augment: Augmenter
+    cache: FeatureCache
+
+    @property
+    def prefix(self) -> KerasModel | None:
+        """The closed blocks."""
+        return self.assembly.prefix(self.assembly.boundary(self.phase))
+
+    @property
+    def targets(self) -> Array:
+        """Of the training pictures: float32 (n, classes), one-hot."""
+        return np.eye(self.classes, dtype=np.float32)[self.learner.labels]
+
+    def features(self) -> tuple[Features | None, Features]:
+        """Of the training pictures (None if they are augmented anew each time) and of the validation pictures."""
+        known = self.cache.features(self.prefix, self.validation.pixels, key=self.validation.key)
+        if self.augment.layers:
+            return None, known
+        return self.cache.features(self.prefix, self.learner.pixels, key=self.learner.key), known
+
+    def batch(self, learner: Features | None, rows: Array, targets: Array) -> tuple[list[Array], Array]:
+        """What the tail is trained on: tensors at the boundary and targets of some training pictures."""
+        if learner is not None:
+            return learner.take(rows), targets[rows]
+        pictures, mixed = self.augment(self.learner.pixels[rows], targets[rows])
+        return self.cache.pass_through(self.prefix, pictures), mixed
+
+
+def train_epoch(
+    task: Task,
+    learner: Features | None,
+    rows: Sequence[Array],
+    *,
+    epoch: int,
+    pace: Pace,
+    observe: Observer = ignore,
+) -> tuple[float, float]:
+    """Trains over batches of row numbers; returns mean loss and accuracy, both in training mode.
+
+    Raises:
+        DivergedError: If a loss is not finite.
+    """
+    known = task.targets
+    sums = np.zeros(2)
+    for step, batch in enumerate(rows, start=1):
+        pace.step()
+        tensors, targets = task.batch(learner, batch, known)
+        # Keras gives the figures of this batch alone; all batches have one size, so their mean is the epoch's.
+        logs = task.tail.train_on_batch(tensors if len(tensors) > 1 else tensors[0], targets, return_dict=True)
+        sums += float(logs["loss"]), float(logs["accuracy"])
+        observe(StepTaken(epoch, step, len(rows)))
+        if not math.isfinite(sums[0]):
+            raise DivergedError(
+                f"The training loss became {float(logs['loss'])} in epoch {epoch} (phase {task.phase.name!r}), "
+                f"step {step} of {len(rows)}, at learning rate {pace.rate:g}.",
+                hint="Lower the learning rate, or check the pictures with a look at a few of them.",
+            )
+    loss, accuracy = sums / len(rows)
+    return float(loss), float(accuracy)
+
+
+def probabilities(tail: KerasModel, known: Features) -> Array:
+    """What the network says in inference mode: float64 (n, classes), rows that sum to 1.
+
+    Raises:
+        DivergedError: If it is not finite.
+    """
+    logits = np.concatenate([forward_batch(tail, known.take(rows))[0] for rows in batches(len(known))]).astype(
+        np.float64
+    )
+    if not np.isfinite(logits).all():
+        raise DivergedError("The network's output became not finite.", hint="Lower the learning rate.")
+    powers: Array = np.exp(logits - logits.max(axis=1, keepdims=True))
+    powers /= powers.sum(axis=1, keepdims=True)
+    return powers
