@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from zoo.values import EpochRecord, HealthReport, Recipe, RunRecord, Split
+    from zoo.values import EpochRecord, HealthReport, RangeTest, Recipe, RunRecord, Split
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,13 @@ class StepTaken(Event):
     epoch: int
     done: int
     total: int
+
+
+@dataclass(frozen=True, slots=True)
+class RateTested(Event):
+    """The range test of the present run is over."""
+
+    test: RangeTest
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,7 +155,7 @@ def _execute(record: RunRecord, bench: Bench) -> RunRecord:
     model = save_model(built.assembly.deliverable(), bench.store.folder(record.id))
     predictions = predict(model, sides[1].pixels)
     scores = statistics.score(predictions.probabilities, sides[1].labels)
-    check_delivered(trained, scores)
+    check_delivered(trained, scores, precision=recipe.precision)
     inference = inference_accuracy(built, model, sides[0])
     status, reason, late = verdict(built, trained, scores, inference, sides)
     bench.store.save_predictions(

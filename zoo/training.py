@@ -8,15 +8,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from zoo.augmenting import Augmenter
-from zoo.batching import order
+from zoo.averaging import averaged
+from zoo.batching import order, step_plan
+from zoo.compiling import compile_tail
 from zoo.errors import DivergedError, ReceiptError, TrainingError
-from zoo.events import EpochEnded, Stage, ignore
+from zoo.events import EpochEnded, RateTested, Stage, ignore
 from zoo.forward import value_of
 from zoo.keeping import Best
-from zoo.optimiser import block_factors, optimiser_of
+from zoo.optimiser import block_factors
+from zoo.range_test import range_test, unchanged
 from zoo.reestimation import re_estimate
-from zoo.schedules import Pace
-from zoo.stepping import Task, compile_tail, probabilities, train_epoch
+from zoo.schedules import Pace, scaled_to
+from zoo.settings import AUTO
+from zoo.stepping import Task, probabilities, train_epoch
 from zoo.values import EpochRecord
 
 if TYPE_CHECKING:
@@ -25,7 +29,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from zoo.assembly import Assembly
-    from zoo.contracts import Phase
+    from zoo.contracts import KerasModel, Phase
     from zoo.events import Observer
     from zoo.prefix import FeatureCache, Features
     from zoo.values import Recipe, Scores, Side
@@ -47,8 +51,8 @@ class Trained:
         best_epoch: 1-based, over all phases.
         given: Positions in `Assembly.weights` of those that some optimiser was given.
         trainable_weights: Scalar weights given to an optimiser, most over the phases.
-        steps: Training steps, all phases.
-        adapting_steps: Training steps in which some moving statistic adapted.
+        steps: Steps of the optimiser, all phases.
+        adapting_steps: Batches in which some moving statistic adapted; as many as steps unless gradients accumulate.
         notes: Sentences for the person.
     """
 
@@ -98,12 +102,18 @@ def train(
             f"{len(learner.labels)} training picture is too few.",
             hint="Give more pictures, or a larger training share.",
         )
-    batch = min(recipe.batch_size, len(learner.labels))
-    epochs = order(len(learner.labels), batch_size=batch, seed=recipe.seed)
+    batch, parts = step_plan(len(learner.labels), batch_size=recipe.batch_size, accumulate=recipe.accumulate)
+    epochs = order(len(learner.labels), batch_size=batch * parts, seed=recipe.seed)
     best = Best(assembly, phases, recipe.metric)
     history: list[EpochRecord] = []
     given: set[int] = set()
     notes: list[str] = []
+    rest = (learner, validation, len(recipe.classes), augment or Augmenter(), cache, parts)
+    if recipe.learning_rate == AUTO:
+        phases, text = _with_tested_rate(
+            assembly, phases, recipe, lambda *opened: Task(assembly, *opened, *rest), observe=observe
+        )
+        notes.append(text)
     most = steps = adapting = 0
     for phase in phases:
         before, earlier = best.key, len(history)
@@ -111,11 +121,11 @@ def train(
             _re_estimate(assembly, learner, cache, recipe, boundary=len(assembly.blocks) - phase.re_estimated_blocks)
         fixed = _fixed(assembly, phase)
         with assembly.opened(phase) as tail:
-            compile_tail(tail, optimiser_of(assembly, phase), recipe.label_smoothing)
+            compile_tail(tail, assembly, phase, recipe, accumulate=parts)
             chosen = {id(variable) for variable in tail.trainable_variables}
             given |= {i for i, weight in enumerate(assembly.weights) if id(weight.variable) in chosen}
             most = max(most, sum(w.size for w in assembly.weights if id(w.variable) in chosen))
-            task = Task(assembly, phase, tail, learner, validation, len(recipe.classes), augment or Augmenter(), cache)
+            task = Task(assembly, phase, tail, *rest)
             try:
                 taken = _run_phase(task, recipe, epochs, best, history, judge=judge, observe=observe)
             except DivergedError as error:
@@ -125,12 +135,41 @@ def train(
                 best.restore()
                 break
         steps += taken
-        adapting += taken if assembly.momenta(phase) else 0
+        adapting += taken * parts if assembly.momenta(phase) else 0
         _check_fixed(fixed, phase)
         if earlier and best.key == before:
             notes.append(f"degraded in phase {phase.name!r}: the kept epoch is {best.epoch}, from an earlier phase")
         best.restore()
     return Trained(tuple(history), best.epoch, frozenset(given), most, steps, adapting, tuple(notes))
+
+
+def _with_tested_rate(
+    assembly: Assembly,
+    phases: Sequence[Phase],
+    recipe: Recipe,
+    task_of: Callable[[Phase, KerasModel], Task],
+    *,
+    observe: Observer,
+) -> tuple[tuple[Phase, ...], str]:
+    """Phases with the rate of a range test in the phase that has the highest, and a sentence on it.
+
+    The network is as it was before, to the last bit; the phases keep their proportion, as with a rate that is given.
+    """
+    phase = max(phases, key=lambda one: one.learning_rate)  # the first of several
+    observe(Stage("testing learning rates"))
+    with assembly.opened(phase) as tail:
+        task = task_of(phase, tail)
+        compile_tail(tail, assembly, phase, recipe, accumulate=task.parts)
+        with unchanged(assembly, task.augment.layers, seed=recipe.seed):
+            if phase.re_estimated_blocks:
+                boundary = len(assembly.blocks) - phase.re_estimated_blocks
+                _re_estimate(assembly, task.learner, task.cache, recipe, boundary=boundary)
+            test = range_test(task, recipe)
+    observe(RateTested(test))
+    tried = f"a range test of {len(test.rates)} steps in phase {phase.name!r}"
+    if test.chosen is None:
+        return tuple(phases), f"{tried} found no rate at which the loss falls: the policy's own rates were used"
+    return scaled_to(phases, test.chosen), f"the learning rate {test.chosen:.3g} was chosen by {tried}"
 
 
 def _re_estimate(assembly: Assembly, learner: Side, cache: FeatureCache, recipe: Recipe, *, boundary: int) -> None:
@@ -150,11 +189,11 @@ def _run_phase(
     judge: Judge,
     observe: Observer,
 ) -> int:
-    """Trains one phase; returns the number of steps."""
+    """Trains one phase; returns the number of steps. Where averages are kept, they are validated in place of weights."""
     learner, known = task.features()
     observe(Stage("compiling the first training step"))
     peak, stale, steps = (-math.inf, -math.inf), 0, 0
-    batch = min(recipe.batch_size, len(task.learner.labels))
+    batch = min(recipe.batch_size, len(task.learner.labels)) * task.parts
     pace = Pace(task.tail, task.phase, total=task.phase.epochs * len(task.learner.labels) / batch)
     for _ in range(task.phase.epochs):
         began = time.perf_counter()
@@ -163,10 +202,12 @@ def _run_phase(
             _set_block_rates(task, learner, rows, first=not steps)
         loss, accuracy = train_epoch(task, learner, rows, epoch=len(history) + 1, pace=pace, observe=observe)
         steps += len(rows)
-        if task.phase.statistics == "precise":
-            boundary = task.assembly.boundary(task.phase)
-            _re_estimate(task.assembly, task.learner, task.cache, recipe, boundary=boundary)
-        scores = judge(probabilities(task.tail, known), task.validation.labels)
+        with averaged(task.tail):
+            if task.phase.statistics == "precise":
+                boundary = task.assembly.boundary(task.phase)
+                _re_estimate(task.assembly, task.learner, task.cache, recipe, boundary=boundary)
+            scores = judge(probabilities(task.tail, known), task.validation.labels)
+            best.offer(scores, len(history) + 1)
         history.append(
             EpochRecord(
                 phase=task.phase.name,
@@ -180,7 +221,6 @@ def _run_phase(
                 seconds=time.perf_counter() - began,
             )
         )
-        best.offer(scores, len(history))
         observe(EpochEnded(history[-1], recipe.epochs))
         stale = 0 if best.rank(scores) > peak else stale + 1
         peak = max(peak, best.rank(scores))

@@ -24,6 +24,15 @@ PARTS: tuple[Part, ...] = ("train", "validation", "test")
 Metric = Literal["accuracy", "balanced_accuracy"]
 """What rows are ranked by and epochs are chosen by, always on the validation part."""
 
+Schedule = Literal["policy", "constant", "cosine", "one-cycle"]
+"""Course of the learning rate; `policy` is what the policy's phases say."""
+
+Optimiser = Literal["adam", "adamw", "sgd", "rmsprop", "lion"]
+"""What turns gradients into steps."""
+
+Precision = Literal["float32", "bfloat16", "float16"]
+"""What the layers of a backbone compute in. Weights are float32 whatever it is."""
+
 Status = Literal["finished", "not learning in inference mode", "failed", "diverged", "interrupted", "running"]
 """How a run ended. Only the first two have scores."""
 
@@ -184,7 +193,14 @@ class Recipe:
         classes: Class names in label order.
         epochs: Epochs over all phases, at least 1.
         batch_size: Pictures per training step, at least 2; clipped to the number of training pictures.
-        learning_rate: Highest rate of the policy's phases, the others keep their proportion; None for its own.
+        learning_rate: Highest rate of the policy's phases, the others keep their proportion; None for its own, `auto`
+            for the one that a range test finds.
+        schedule: Course of the rate in every phase, instead of what the policy says.
+        optimiser: What turns gradients into steps.
+        weight_decay: Share of a weight that a step takes off, times the rate, at least 0; not of biases, gammas, betas.
+        accumulate: Batches whose mean gradient makes one step, at least 1.
+        ema: Decay of the moving average of the weights that is validated and delivered, in [0, 1); 0 for none.
+        precision: What the backbone's layers compute in.
         label_smoothing: Share of the target spread over all classes, in [0, 1).
         patience: Epochs without improvement after which a phase ends; None never ends one early.
         metric: What the best epoch is chosen by.
@@ -200,7 +216,13 @@ class Recipe:
     classes: tuple[str, ...]
     epochs: int = 10
     batch_size: int = 32
-    learning_rate: float | None = None
+    learning_rate: float | Literal["auto"] | None = None
+    schedule: Schedule = "policy"
+    optimiser: Optimiser = "adam"
+    weight_decay: float = 0.0
+    accumulate: int = 1
+    ema: float = 0.0
+    precision: Precision = "float32"
     label_smoothing: float = 0.0
     patience: int | None = 5
     metric: Metric = "accuracy"
@@ -237,6 +259,25 @@ class EpochRecord:
     val_balanced_accuracy: float
     learning_rate: float
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class RangeTest:
+    """A learning-rate range test: what a training loss does while the rate grows from step to step.
+
+    Attributes:
+        phase: The phase that was tried.
+        rates: Learning rate of each step, growing.
+        losses: Training loss of each step.
+        smoothed: Their exponential average, without its bias to the start.
+        chosen: The rate in the middle of the longest fall of `smoothed`; None where it never falls.
+    """
+
+    phase: str
+    rates: tuple[float, ...]
+    losses: tuple[float, ...]
+    smoothed: tuple[float, ...]
+    chosen: float | None
 
 
 @dataclass(frozen=True, slots=True)
