@@ -1,9 +1,9 @@
 """The moving average of the weights: validated and delivered in place of the weights that are trained.
 
 After step t (counted from 1 in a phase) the average a of a weight w becomes a + (1 - d) · (w - a), with the decay
-d = min(ema, (1 + t) / (10 + t)), so that the start is soon forgotten (as TensorFlow's ExponentialMovingAverage does with
-`num_updates`; averages of weights: Polyak & Juditsky 1992; Izmailov et al. 2018, arXiv:1803.05407). A weight that does
-not move keeps its bits.
+d = min(ema, (1 + t) / (10 + t)), so that the start is soon forgotten (as in TensorFlow's ExponentialMovingAverage with
+`num_updates`; for averages of weights see Polyak & Juditsky 1992 and Izmailov et al. 2018, arXiv:1803.05407). A weight
+that does not move keeps its bits.
 
 Only weights that a phase trains are averaged. Moving statistics of BatchNorm are running averages already, with a
 momentum of their own, and go with the averaged weights as they are.
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from zoo.forward import value_of
+from zoo.scaling import inner_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +44,7 @@ def averaged(tail: KerasModel) -> Iterator[None]:
     Args:
         tail: A compiled model. Nothing happens where its optimiser keeps no averages.
     """
-    optimiser = getattr(tail.optimizer, "inner_optimizer", tail.optimizer)  # float16 has its loss scaled around it
+    optimiser = inner_of(tail.optimizer)
     averages = optimiser.averages() if hasattr(optimiser, "averages") else []
     if not averages:
         yield

@@ -16,7 +16,6 @@ from zoo.contracts import Phase
 from zoo.errors import ContractError, UnknownNameError, WeightsError
 from zoo.precision import building_in
 from zoo.schedules import RATE_FACTORS, scaled_by, scaled_to
-from zoo.settings import AUTO
 
 if TYPE_CHECKING:
     from zoo.assembly import Assembly
@@ -111,10 +110,10 @@ def plan_phases(recipe: Recipe, catalog: Catalog, *, blocks: int) -> tuple[Phase
         )
     if recipe.schedule != "policy":
         phases = tuple(dataclasses.replace(phase, schedule=recipe.schedule) for phase in phases)
-    if recipe.learning_rate is None or recipe.learning_rate == AUTO:
-        factor = RATE_FACTORS[recipe.optimiser]
-        return phases if factor == 1 else scaled_by(phases, factor)
-    return scaled_to(phases, recipe.learning_rate)
+    if recipe.learning_rate is not None and recipe.learning_rate != "auto":
+        return scaled_to(phases, recipe.learning_rate)
+    factor = RATE_FACTORS[recipe.optimiser]
+    return phases if factor == 1 else scaled_by(phases, factor)
 
 
 def _phase_fault(phase: object) -> str:

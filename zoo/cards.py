@@ -5,15 +5,23 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from zoo.precision import dtype_policy
+
 if TYPE_CHECKING:
     from zoo.contracts import Backbone
-    from zoo.values import RunRecord
+    from zoo.values import RangeTest, RunRecord
 
 FORMAT = 1
 
 
-def card_of(record: RunRecord, backbone: Backbone) -> dict[str, Any]:
-    """Card of a finished run: classes, pixels, recipe, weights and their licence, scores, receipt, versions."""
+def card_of(record: RunRecord, backbone: Backbone, *, tested: RangeTest | None = None) -> dict[str, Any]:
+    """Card of a finished run: classes, pixels, recipe, weights and their licence, scores, receipt, versions.
+
+    Args:
+        record: The run.
+        backbone: What it was built on.
+        tested: Its learning-rate range test, if it made one.
+    """
     weights_id = record.recipe.backbone.values()["weights"]
     declared = next((weights for weights in backbone.weights if weights.id == weights_id), None)
     return {
@@ -24,6 +32,7 @@ def card_of(record: RunRecord, backbone: Backbone) -> dict[str, Any]:
             "size": record.recipe.backbone.values()["size"],
             "pixels": "RGB, 0-255, channels last; resized to the square with Pillow's bilinear filter, EXIF applied",
         },
+        "dtype_policies": {"backbone": dtype_policy(record.recipe.precision), "head": "float32"},
         "output": "probabilities, one for each class in the order of `classes`",
         "recipe": {
             "backbone": str(record.recipe.backbone),
@@ -36,6 +45,7 @@ def card_of(record: RunRecord, backbone: Backbone) -> dict[str, Any]:
                 if field.name not in {"backbone", "head", "policy", "augmentation", "classes"}
             },
         },
+        "range_test": dataclasses.asdict(tested) if tested else None,
         "digest": record.digest,
         "weights": dataclasses.asdict(declared) if declared else {"id": str(weights_id), "licence": "your own"},
         "backbone": {"title": backbone.title, "family": backbone.family, "reference": backbone.reference},

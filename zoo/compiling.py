@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import keras
-import numpy as np
 
-from zoo.forward import value_of
 from zoo.optimiser import optimiser_of
+from zoo.scaling import with_scaled_loss
 
 if TYPE_CHECKING:
     from zoo.assembly import Assembly
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
 def compile_tail(tail: KerasModel, assembly: Assembly, phase: Phase, recipe: Recipe, *, accumulate: int = 1) -> None:
     """A fresh optimiser, loss and metric; nothing is shared between phases or runs.
 
-    With float16 the loss is multiplied by a factor before gradients are taken, which halves after a step whose
-    gradients are not finite; that step is left out (Micikevicius et al. 2018, section 3.2).
+    With float16 its loss is scaled, see `zoo.scaling`.
 
     Args:
         tail: Of the assembly, opened for the phase.
@@ -38,7 +36,7 @@ def compile_tail(tail: KerasModel, assembly: Assembly, phase: Phase, recipe: Rec
         ema=recipe.ema,
     )
     if recipe.precision == "float16":
-        optimiser = keras.optimizers.LossScaleOptimizer(optimiser)
+        optimiser = with_scaled_loss(optimiser)
     tail.compile(
         optimizer=optimiser,
         loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=recipe.label_smoothing),
@@ -48,17 +46,3 @@ def compile_tail(tail: KerasModel, assembly: Assembly, phase: Phase, recipe: Rec
     )
     # Slots that are first made inside a traced function keep its graph alive for good: 11 MB a run under TensorFlow.
     tail.optimizer.build(tail.trainable_variables)
-
-
-def drop_partial_step(optimiser: Any) -> None:  # noqa: ANN401 - a Keras optimiser
-    """Forgets gradients that make no whole step: with float16 a batch whose gradients are not finite is left out, and
-    with it the step that it belongs to."""
-    inner = getattr(optimiser, "inner_optimizer", None)
-    if inner is None:
-        return
-    taken = int(value_of(inner._iterations))  # noqa: SLF001 - counts batches; `iterations` counts steps
-    over = taken % inner.gradient_accumulation_steps
-    if over:
-        inner._iterations.assign(taken - over)  # noqa: SLF001 - as above
-        for gradient in inner._accumulated_gradients:  # noqa: SLF001 - there is no public way to them
-            gradient.assign(np.zeros(gradient.shape, np.float32))

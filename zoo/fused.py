@@ -70,7 +70,13 @@ def batch_normalised(layer: KerasLayer, inputs: Any) -> tuple[Any, Any, Any]:  #
 
     scale, offset = _scale_and_offset(layer)
     result = tf.raw_ops.FusedBatchNormV3(
-        x=tf.cast(inputs, "float32"), scale=scale, offset=offset, mean=[], variance=[], epsilon=layer.epsilon, is_training=True
+        x=tf.cast(inputs, "float32"),
+        scale=scale,
+        offset=offset,
+        mean=[],
+        variance=[],
+        epsilon=layer.epsilon,
+        is_training=True,
     )
     shape = tf.shape(inputs)
     count = tf.cast(shape[0] * shape[1] * shape[2], "float32")

@@ -184,7 +184,9 @@ class _Blockwise:
 @functools.cache
 def blockwise(kind: Any) -> Any:  # noqa: ANN401 - Keras optimiser classes
     """A Keras optimiser class whose update of each weight is scaled: see `_Blockwise` for its arguments."""
-    return type(f"Blockwise{kind.__name__}", (_Blockwise, kind), {"__module__": __name__, "__doc__": _Blockwise.__doc__})
+    return type(
+        f"Blockwise{kind.__name__}", (_Blockwise, kind), {"__module__": __name__, "__doc__": _Blockwise.__doc__}
+    )
 
 
 BlockwiseAdam = blockwise(keras.optimizers.Adam)

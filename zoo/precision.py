@@ -30,7 +30,7 @@ def dtype_policy(precision: Precision) -> str:
 
 @contextlib.contextmanager
 def building_in(precision: Precision) -> Iterator[None]:
-    """Layers that are made meanwhile have this precision; Keras' global policy is then what it was, whatever happens."""
+    """Layers made meanwhile have this precision; afterwards Keras' global policy is what it was, whatever happens."""
     import keras
 
     before = keras.config.dtype_policy()

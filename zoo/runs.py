@@ -12,13 +12,14 @@ import numpy as np
 from zoo.backend import quiet, require_keras
 from zoo.errors import DataError, RunFormatError, RunNotFoundError, SourceError
 from zoo.pixels import list_pictures, prepare
+from zoo.rate_curve import read_curve
 from zoo.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from zoo.contracts import KerasModel
-    from zoo.values import EpochRecord, Receipt, Recipe, RunRecord, Scores, Status
+    from zoo.values import EpochRecord, RangeTest, Receipt, Recipe, RunRecord, Scores, Status
 
 CHUNK = 256
 """Pictures decoded at a time for prediction, so that memory stays bounded."""
@@ -93,6 +94,11 @@ class Run:
     def history(self) -> tuple[EpochRecord, ...]:
         """One record for each epoch, over all phases."""
         return self.record.history
+
+    @property
+    def range_test(self) -> RangeTest | None:
+        """Rates, losses and choice of the learning-rate range test; None where the run made none."""
+        return read_curve(self.folder)
 
     @functools.cached_property
     def model(self) -> KerasModel:

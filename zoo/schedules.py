@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from zoo.values import Optimiser
 
 RATE_FACTORS: Mapping[Optimiser, float] = {"adam": 1.0, "adamw": 1.0, "sgd": 10.0, "rmsprop": 1.0, "lion": 0.1}
-"""What the rates of a policy, which are meant for Adam, are multiplied by; a rate that a person gives is taken as it is.
+"""What the rates of a policy, which are meant for Adam, are multiplied by; a rate that is given is taken as it is.
 
 Adam and RMSprop both divide by the running size of the gradient. Every weight moves by the rate in each step of Lion,
 whose authors advise a third to a tenth of AdamW's (Chen et al. 2023, arXiv:2302.06675, section 5). SGD has no such

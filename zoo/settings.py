@@ -94,22 +94,21 @@ _ALL = (
         None,
         lambda value: value is None or value == AUTO or _real(value, lambda rate: rate > 0),
         "a finite number greater than 0, 'auto', or left out for the policy's own rates",
-        "Highest learning rate of the policy's phases; the others keep their proportion. `auto` finds it by a range "
-        "test.",
+        "Highest learning rate of the policy's phases; the others keep their proportion. auto: by a range test.",
     ),
     Setting(
         "schedule",
         "policy",
         lambda value: value in get_args(Schedule),
         _one_of(Schedule),
-        "Course of the learning rate in every phase; `policy` is what the policy's phases say.",
+        "Course of the learning rate in every phase: constant, cosine or one-cycle; policy is what its phases say.",
     ),
     Setting(
         "optimiser",
         "adam",
         lambda value: value in get_args(Optimiser),
         _one_of(Optimiser),
-        "What turns gradients into steps; `sgd` has Nesterov's momentum 0.9.",
+        "What turns gradients into steps: adam, adamw, sgd (with Nesterov's momentum 0.9), rmsprop or lion.",
     ),
     Setting(
         "weight_decay",
@@ -137,7 +136,7 @@ _ALL = (
         "float32",
         lambda value: value in get_args(Precision),
         _one_of(Precision),
-        "What the backbone's layers compute in; weights, head and scores stay float32.",
+        "What the backbone's layers compute in: float32, bfloat16 or float16; weights and head stay float32.",
     ),
     Setting(
         "label_smoothing",

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.compiling import drop_partial_step
 from zoo.errors import DivergedError
 from zoo.events import StepTaken, ignore
 from zoo.forward import batches, forward_batch
+from zoo.scaling import drop_partial_step
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

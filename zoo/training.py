@@ -18,6 +18,7 @@ from zoo.keeping import Best
 from zoo.optimiser import block_factors
 from zoo.range_test import range_test, unchanged
 from zoo.reestimation import re_estimate
+from zoo.scaling import inner_of
 from zoo.schedules import Pace, scaled_to
 from zoo.settings import AUTO
 from zoo.stepping import Task, probabilities, train_epoch
@@ -108,11 +109,13 @@ def train(
     history: list[EpochRecord] = []
     given: set[int] = set()
     notes: list[str] = []
-    rest = (learner, validation, len(recipe.classes), augment or Augmenter(), cache, parts)
+
+    def task_of(phase: Phase, tail: KerasModel) -> Task:
+        changes = augment or Augmenter()
+        return Task(assembly, phase, tail, learner, validation, len(recipe.classes), changes, cache, parts)
+
     if recipe.learning_rate == AUTO:
-        phases, text = _with_tested_rate(
-            assembly, phases, recipe, lambda *opened: Task(assembly, *opened, *rest), observe=observe
-        )
+        phases, text = _with_tested_rate(assembly, phases, recipe, task_of, observe=observe)
         notes.append(text)
     most = steps = adapting = 0
     for phase in phases:
@@ -125,7 +128,7 @@ def train(
             chosen = {id(variable) for variable in tail.trainable_variables}
             given |= {i for i, weight in enumerate(assembly.weights) if id(weight.variable) in chosen}
             most = max(most, sum(w.size for w in assembly.weights if id(w.variable) in chosen))
-            task = Task(assembly, phase, tail, *rest)
+            task = task_of(phase, tail)
             try:
                 taken = _run_phase(task, recipe, epochs, best, history, judge=judge, observe=observe)
             except DivergedError as error:
@@ -189,7 +192,7 @@ def _run_phase(
     judge: Judge,
     observe: Observer,
 ) -> int:
-    """Trains one phase; returns the number of steps. Where averages are kept, they are validated in place of weights."""
+    """Trains one phase; returns the number of steps. Averages of weights, where they are kept, are what is judged."""
     learner, known = task.features()
     observe(Stage("compiling the first training step"))
     peak, stale, steps = (-math.inf, -math.inf), 0, 0
@@ -231,7 +234,7 @@ def _run_phase(
 
 def _set_block_rates(task: Task, learner: Features | None, rows: Sequence[Array], *, first: bool) -> None:
     """Rates of the blocks after the gradients of the epoch before; before the first, after a few batches' gradients."""
-    optimiser, variables = task.tail.optimizer, task.tail.trainable_variables
+    optimiser, variables = inner_of(task.tail.optimizer), task.tail.trainable_variables
     if first:
         optimiser.set_factors(variables, {id(variable): 0.0 for variable in variables})
         still = Pace(task.tail, task.phase, total=1.0)
