@@ -64,7 +64,7 @@ def trained(what: Recipe, phases: tuple[Phase, ...] | None = None) -> tuple[list
 def accumulation() -> dict[str, Any]:
     """The largest difference that 4 batches of 8 pictures make to one of 32, for some optimisers and phases."""
     far = {}
-    for name, phases in (("adam", None), ("lion", None), ("sgd", (BLOCKWISE,)), ("rmsprop", (BLOCKWISE,))):
+    for name, phases in (("adam", None), ("lion", None), ("sgd", (BLOCKWISE,))):
         large, of_large = trained(recipe(batch_size=32, optimiser=name), phases)
         small, of_small = trained(recipe(batch_size=8, accumulate=4, optimiser=name), phases)
         far[f"{name} {'blockwise' if phases else 'head'}"] = {
