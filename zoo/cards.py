@@ -9,7 +9,8 @@ from zoo.precision import dtype_policy
 
 if TYPE_CHECKING:
     from zoo.contracts import Backbone
-    from zoo.values import RangeTest, RunRecord
+    from zoo.rate_curve import RangeTest
+    from zoo.values import RunRecord
 
 FORMAT = 1
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from zoo.values import EpochRecord, HealthReport, RangeTest, Recipe, RunRecord, Split
+    from zoo.rate_curve import RangeTest
+    from zoo.values import EpochRecord, HealthReport, Recipe, RunRecord, Split
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
 """The learning-rate range test: how the training loss answers to a rate that grows from step to step.
 
 The rate rises by a constant factor from 1e-6 to 10 over at most 100 steps, and stops where the loss diverges (Smith
-2017, arXiv:1506.01186, section 3.3; exponential steps as in fastai's `lr_find`). Chosen is the rate in the middle of the
-longest stretch over which the smoothed loss falls, which is the rule that fastai calls `valley`: it is far from the
-rate at which the loss diverges, and depends less on noise than the steepest point.
+2017, arXiv:1506.01186, section 3.3; exponential steps as in fastai's `lr_find`). Chosen is the rate in the middle of
+the longest stretch over which the smoothed loss falls, which is the rule that fastai calls `valley`: it is far from
+the rate at which the loss diverges, and depends less on noise than the steepest point.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import numpy as np
 from zoo.backend import reseed
 from zoo.batching import order
 from zoo.forward import value_of
+from zoo.rate_curve import RangeTest
 from zoo.stepping import take_step
-from zoo.values import RangeTest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

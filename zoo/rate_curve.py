@@ -1,20 +1,40 @@
-"""The curve of a learning-rate range test as a file in the folder of its run."""
+"""The curve of a learning-rate range test, and its file in the folder of the run."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zoo.errors import RunFormatError
 from zoo.predictions import replacing
 from zoo.records import from_plain, to_plain
-from zoo.values import RangeTest
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+
+@dataclass(frozen=True, slots=True)
+class RangeTest:
+    """A learning-rate range test: what a training loss does while the rate grows from step to step.
+
+    Attributes:
+        phase: The phase that was tried.
+        rates: Learning rate of each step, growing.
+        losses: Training loss of each step.
+        smoothed: Their exponential average, without its bias to the start.
+        chosen: The rate in the middle of the longest fall of `smoothed`; None where it never falls.
+    """
+
+    phase: str
+    rates: tuple[float, ...]
+    losses: tuple[float, ...]
+    smoothed: tuple[float, ...]
+    chosen: float | None
+
+
 FILE = "learning-rate.json"
-"""`phase`, `rates`, `losses`, `smoothed` and `chosen`, as in `zoo.values.RangeTest`."""
+"""`phase`, `rates`, `losses`, `smoothed` and `chosen`, as in `RangeTest`."""
 
 
 def write_curve(test: RangeTest, folder: Path) -> None:

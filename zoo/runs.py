@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from zoo.contracts import KerasModel
-    from zoo.values import EpochRecord, RangeTest, Receipt, Recipe, RunRecord, Scores, Status
+    from zoo.rate_curve import RangeTest
+    from zoo.values import EpochRecord, Receipt, Recipe, RunRecord, Scores, Status
 
 CHUNK = 256
 """Pictures decoded at a time for prediction, so that memory stays bounded."""

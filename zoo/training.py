@@ -108,15 +108,12 @@ def train(
     best = Best(assembly, phases, recipe.metric)
     history: list[EpochRecord] = []
     given: set[int] = set()
-    notes: list[str] = []
 
     def task_of(phase: Phase, tail: KerasModel) -> Task:
         changes = augment or Augmenter()
         return Task(assembly, phase, tail, learner, validation, len(recipe.classes), changes, cache, parts)
 
-    if recipe.learning_rate == AUTO:
-        phases, text = _with_tested_rate(assembly, phases, recipe, task_of, observe=observe)
-        notes.append(text)
+    phases, notes = _with_rate(assembly, phases, recipe, task_of, observe=observe)
     most = steps = adapting = 0
     for phase in phases:
         before, earlier = best.key, len(history)
@@ -146,18 +143,20 @@ def train(
     return Trained(tuple(history), best.epoch, frozenset(given), most, steps, adapting, tuple(notes))
 
 
-def _with_tested_rate(
+def _with_rate(
     assembly: Assembly,
     phases: Sequence[Phase],
     recipe: Recipe,
     task_of: Callable[[Phase, KerasModel], Task],
     *,
     observe: Observer,
-) -> tuple[tuple[Phase, ...], str]:
-    """Phases with the rate of a range test in the phase that has the highest, and a sentence on it.
+) -> tuple[tuple[Phase, ...], list[str]]:
+    """Phases with the rate of a range test, if it is asked for, in the phase that has the highest; sentences on it.
 
     The network is as it was before, to the last bit; the phases keep their proportion, as with a rate that is given.
     """
+    if recipe.learning_rate != AUTO:
+        return tuple(phases), []
     phase = max(phases, key=lambda one: one.learning_rate)  # the first of several
     observe(Stage("testing learning rates"))
     with assembly.opened(phase) as tail:
@@ -171,8 +170,8 @@ def _with_tested_rate(
     observe(RateTested(test))
     tried = f"a range test of {len(test.rates)} steps in phase {phase.name!r}"
     if test.chosen is None:
-        return tuple(phases), f"{tried} found no rate at which the loss falls: the policy's own rates were used"
-    return scaled_to(phases, test.chosen), f"the learning rate {test.chosen:.3g} was chosen by {tried}"
+        return tuple(phases), [f"{tried} found no rate at which the loss falls: the policy's own rates were used"]
+    return scaled_to(phases, test.chosen), [f"the learning rate {test.chosen:.3g} was chosen by {tried}"]
 
 
 def _re_estimate(assembly: Assembly, learner: Side, cache: FeatureCache, recipe: Recipe, *, boundary: int) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+# Not for type checkers only: records are read by their annotations.
+from zoo.choices import Metric, Optimiser, OptionValue, Precision, Schedule, Status  # noqa: TC001
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -20,24 +23,6 @@ Part = Literal["train", "validation", "test"]
 """One side of a split."""
 
 PARTS: tuple[Part, ...] = ("train", "validation", "test")
-
-Metric = Literal["accuracy", "balanced_accuracy"]
-"""What rows are ranked by and epochs are chosen by, always on the validation part."""
-
-Schedule = Literal["policy", "constant", "cosine", "one-cycle"]
-"""Course of the learning rate; `policy` is what the policy's phases say."""
-
-Optimiser = Literal["adam", "adamw", "sgd", "rmsprop", "lion"]
-"""What turns gradients into steps."""
-
-Precision = Literal["float32", "bfloat16", "float16"]
-"""What the layers of a backbone compute in. Weights are float32 whatever it is."""
-
-Status = Literal["finished", "not learning in inference mode", "failed", "diverged", "interrupted", "running"]
-"""How a run ended. Only the first two have scores."""
-
-OptionValue = str | int | float | bool
-"""What an option of a backbone, head, policy or augmentation may hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,25 +244,6 @@ class EpochRecord:
     val_balanced_accuracy: float
     learning_rate: float
     seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class RangeTest:
-    """A learning-rate range test: what a training loss does while the rate grows from step to step.
-
-    Attributes:
-        phase: The phase that was tried.
-        rates: Learning rate of each step, growing.
-        losses: Training loss of each step.
-        smoothed: Their exponential average, without its bias to the start.
-        chosen: The rate in the middle of the longest fall of `smoothed`; None where it never falls.
-    """
-
-    phase: str
-    rates: tuple[float, ...]
-    losses: tuple[float, ...]
-    smoothed: tuple[float, ...]
-    chosen: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,7 +136,7 @@ def fitted(folder: Path, **options: Any) -> dict[str, Any]:
     keras.config.set_dtype_policy("mixed_bfloat16")  # the person's own
     store = tempfile.mkdtemp()
     quick: dict[str, Any] = {"backbone": "tiny", "epochs": 2, "batch_size": 8, "catalog": CATALOG}
-    run = zoo.fit(folder, **{**quick, **options}, store=store, observe=lambda event: None)
+    run = zoo.fit(folder, **{**quick, **options}, store=store, observe=lambda _: None)
     after = keras.config.dtype_policy().name
     keras.config.set_dtype_policy("float32")
     with Store(store) as opened:

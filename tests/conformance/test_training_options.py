@@ -47,7 +47,7 @@ def test_small_batches_make_the_step_of_a_large_one(seen: dict[str, Any]) -> Non
 
 @pytest.mark.parametrize("name", get_args(Optimiser))
 def test_every_optimiser_obeys_factors_decay_and_average(seen: dict[str, Any], name: str) -> None:
-    """A tenth of the factor goes a tenth of the way; w ← w - rate · decay · w before the step; the average is NumPy's."""
+    """A tenth of the factor goes a tenth of the way; a step begins with w - rate · decay · w; averages are NumPy's."""
     assert all(far <= 2e-6 for far in seen["optimisers"][name].values()), seen["optimisers"][name]
 
 

@@ -95,7 +95,7 @@ def test_more_batches_than_there_are_is_said(bench: Bench) -> None:
 
 
 def test_a_batch_that_overflows_takes_its_step_with_it() -> None:
-    """With a scaled loss: of three gradients one is not finite; the other two are forgotten, and the next step is whole."""
+    """Of three gradients one is not finite: with it the other two are forgotten, and the next step is whole."""
     variable = keras.Variable(np.zeros(2, np.float32))
     optimiser = with_scaled_loss(keras.optimizers.SGD(1.0, gradient_accumulation_steps=3))
     optimiser.build([variable])

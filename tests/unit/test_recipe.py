@@ -59,6 +59,7 @@ RECIPE = Recipe(
     split="s" * 64,
     classes=("scratch", "dent"),
 )
+RATE = "learning_rate must be a finite number greater than 0, 'auto', or left out for the policy's own rates"
 BATCH = "batch_size must be a whole number of at least 2 (a batch of one gives BatchNormalization no statistics)"
 ENVIRONMENT = {"python": "3.11.7", "packages": {"keras": "3.15.1", "numpy": "2.0"}, "gpus": []}
 
@@ -130,16 +131,15 @@ def test_a_sound_recipe_passes(changes: dict[str, Any]) -> None:
         ({"patience": 0}, "patience must be a whole number of at least 1, or none at all, not 0."),
         (
             {"learning_rate": float("nan")},
-            "learning_rate must be a finite number greater than 0, 'auto', or left out for the policy's own rates, not nan.",
+            f"{RATE}, not nan.",
         ),
         (
             {"learning_rate": 0},
-            "learning_rate must be a finite number greater than 0, 'auto', or left out for the policy's own rates, not 0.",
+            f"{RATE}, not 0.",
         ),
         (
             {"learning_rate": "fast"},
-            "learning_rate must be a finite number greater than 0, 'auto', or left out for the policy's own rates, "
-            "not 'fast'.",
+            f"{RATE}, not 'fast'.",
         ),
         (
             {"schedule": "linear"},

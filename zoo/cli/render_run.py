@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from zoo.values import EpochRecord, RangeTest, Receipt, RunRecord
+    from zoo.rate_curve import RangeTest
+    from zoo.values import EpochRecord, Receipt, RunRecord
 
 _VERDICTS = {"PASS": "green", "WARN": "yellow", "FAIL": "red"}
 _SETTINGS = ("epochs", "batch_size", "learning_rate", "label_smoothing", "patience", "metric", "seed")
