@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import sqlite3
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -9,6 +12,8 @@ import keras
 import numpy as np
 import pytest
 
+import zoo
+from zoo.artefact import load_model
 from zoo.building import plan_phases
 from zoo.compiling import compile_tail
 from zoo.contracts import Phase
@@ -18,10 +23,16 @@ from zoo.optimiser import WeightRule, blockwise, optimiser_of
 from zoo.precision import building_in, dtype_policy, precision_note
 from zoo.proof import early_notes
 from zoo.schedules import RATE_FACTORS
+from zoo.settings import OPTIONS
+from zoo.store import Store
 from zoo.values import Optimiser
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from conftest import Bench
+
+    from zoo.registry import Catalog
 
 KINDS = {"adam": "Adam", "adamw": "Adam", "sgd": "SGD", "rmsprop": "RMSprop", "lion": "Lion"}
 PLAIN = Phase(name="p", epochs=1, learning_rate=0.01, open_blocks=4)
@@ -189,3 +200,49 @@ def test_a_precision_that_gains_nothing_here_is_said(
     note = precision_note(precision, accelerated=accelerated, instructions=instructions)
     assert bool(note) is said
     assert not said or precision in note
+
+
+def test_pitfall_76_every_row_of_a_grid_has_the_precision(photos: Path, tmp_path: Path, catalog: Catalog) -> None:
+    """Not the first row only: the backbone of each saved model computes in bfloat16, and the board tells rows apart."""
+    options: dict[str, Any] = {"backbones": ["tiny"], "epochs": 1, "batch_size": 8, "store": tmp_path}
+    policies = ["freeze-all", "bn-affine", "unfreeze-all"]
+    board = zoo.compare(
+        photos, **options, policies=policies, precision="bfloat16", observe=lambda _: None, catalog=catalog
+    )
+    assert len(board.rows) >= 3
+    folders = sorted((tmp_path / "runs").iterdir())
+    assert len(folders) == 3
+    for folder in folders:
+        model = load_model(folder)
+        kinds = {layer.compute_dtype for layer in model.layers if layer.weights and layer.name != "head"}
+        assert kinds == {"bfloat16"}
+        assert model.output.dtype == "float32"
+        card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+        assert card["dtype_policies"] == {"backbone": "mixed_bfloat16", "head": "float32"}
+        assert card["recipe"]["precision"] == "bfloat16"
+
+
+def test_pitfall_78_patience_starts_anew_in_each_run_and_phase(bench: Bench) -> None:
+    """A second training stops where it stops when it is alone; nothing counts epochs across runs or phases."""
+    recipe = bench.recipe("lp-ft:head_epochs=3", epochs=6, patience=1, learning_rate=1e-30)
+    lengths = [[epoch.phase for epoch in bench.train(bench.build(recipe), recipe).history] for _ in range(2)]
+    assert lengths[0] == lengths[1]
+    assert len(set(lengths[0])) == 2
+    assert len(lengths[0]) == 4  # an epoch that is the best of its phase, and one that is not, twice
+
+
+def test_stored_runs_of_version_1_are_read(photos: Path, tmp_path: Path, catalog: Catalog) -> None:
+    """A run whose recipe was stored before the options existed is found, with all of them off, and is not repeated."""
+    options: dict[str, Any] = {"backbone": "tiny", "policy": "freeze-all", "epochs": 1, "batch_size": 8}
+    options |= {"store": tmp_path, "observe": lambda _: None, "catalog": catalog}
+    first = zoo.fit(photos, **options)
+    with contextlib.closing(sqlite3.connect(tmp_path / "zoo.sqlite")) as database, database:
+        ((text,),) = database.execute("SELECT record FROM runs").fetchall()
+        record = json.loads(text)
+        for name in OPTIONS:
+            del record["recipe"][name]
+        database.execute("UPDATE runs SET record = ?", (json.dumps(record),))
+    with Store(tmp_path) as store:
+        assert store.get(first.id).recipe == first.recipe
+    assert zoo.fit(photos, **options).id == first.id
+    assert zoo.fit(photos, **options, ema=0.5).id != first.id
