@@ -20,7 +20,6 @@ _POLICIES: dict[Precision, str] = {
     "bfloat16": "mixed_bfloat16",
     "float16": "mixed_float16",
 }
-_NATIVE = {"avx512_bf16", "amx_bf16", "bf16"}
 
 
 def dtype_policy(precision: Precision) -> str:
@@ -41,18 +40,16 @@ def building_in(precision: Precision) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def precision_note(precision: Precision, *, accelerated: bool, instructions: object) -> str:
-    """A sentence where a precision gains nothing on this machine, else an empty text.
+def precision_note(precision: Precision, *, accelerated: bool) -> str:
+    """A sentence where a precision gains nothing, else an empty text.
+
+    A step of `unfreeze-all` on efficientnet-lite0 was measured to take 1.75 times (bfloat16) and 4 times (float16) as
+    much processor time as with float32, under TensorFlow on a CPU with instructions for bfloat16.
 
     Args:
         precision: What is asked for.
         accelerated: Whether the backend works on something other than a CPU.
-        instructions: Names of instruction sets of the CPU, as `zoo.environment` tells them.
     """
-    known = set(instructions) if isinstance(instructions, list | tuple | set) else set()
-    if precision == "float32" or accelerated or (precision == "bfloat16" and known & _NATIVE):
+    if precision == "float32" or accelerated:
         return ""
-    return (
-        f"Precision {precision} on this CPU saves memory at most: without instructions for it each operation converts "
-        f"to float32 and back, which makes training slower. It is meant for GPUs."
-    )
+    return f"Precision {precision} makes training on a CPU slower and saves memory at most; it is meant for GPUs."

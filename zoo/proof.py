@@ -8,7 +8,6 @@ import numpy as np
 
 from zoo.backend import is_accelerated
 from zoo.batching import step_plan
-from zoo.environment import environment
 from zoo.errors import ReceiptError
 from zoo.forward import value_of
 from zoo.lag import GAP, lag_warning, not_learning
@@ -66,8 +65,7 @@ def _option_notes(recipe: Recipe, parts: int) -> tuple[str, ...]:
         decay = "adamw without weight_decay is adam: give a decay, such as 0.01."
     if parts < recipe.accumulate:
         few = f"There are training pictures for {parts} of {recipe.accumulate} batches in a step, so {parts} are taken."
-    machine = environment("none").get("instructions", ())
-    return decay, few, precision_note(recipe.precision, accelerated=is_accelerated(), instructions=machine)
+    return decay, few, precision_note(recipe.precision, accelerated=is_accelerated())
 
 
 def prove(built: Built, trained: Trained, before: list[np.ndarray[Any, Any]]) -> Receipt:
