@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from zoo.contracts import KerasModel, Phase
     from zoo.values import Optimiser
 
-RATE_FACTORS: Mapping[Optimiser, float] = {"adam": 1.0, "adamw": 1.0, "sgd": 10.0, "rmsprop": 1.0, "lion": 0.1}
+RATE_FACTORS: Mapping[Optimiser, float] = {"adam": 1.0, "adamw": 1.0, "sgd": 3.0, "rmsprop": 1.0, "lion": 0.3}
 """What the rates of a policy, which are meant for Adam, are multiplied by; a rate that is given is taken as it is.
 
-Adam and RMSprop both divide by the running size of the gradient. Every weight moves by the rate in each step of Lion,
-whose authors advise a third to a tenth of AdamW's (Chen et al. 2023, arXiv:2302.06675, section 5). SGD has no such
-natural scale; its factor was chosen by the measurement in docs/how-to/training-options.md.
+Adam and RMSprop both divide by the running size of the gradient. In each step of Lion every weight moves by the rate,
+and its authors advise a third to a tenth of AdamW's (Chen et al. 2023, arXiv:2302.06675). Steps of SGD have no size of
+their own. Both factors were chosen by the measurement in docs/how-to/training-options.md.
 """
 
 _RISE = 0.3
