@@ -72,7 +72,7 @@ def fit(
         policy: Name with options, for example `unfreeze-top-k:k=2,bn=adapting`.
         augment: Name with options of the augmentation of training pictures.
         epochs: Epochs over all phases, at least 1.
-        batch_size: Pictures per training step, at least 2.
+        batch_size: Pictures in a batch, at least 2.
         learning_rate: Highest rate of the policy's phases; the policy's own if not given; `auto` runs a range test.
         schedule: Course of the rate in every phase; `policy` is what the policy's phases say.
         optimiser: `adam`, `adamw`, `sgd` (Nesterov's momentum 0.9), `rmsprop` or `lion`.
@@ -167,7 +167,7 @@ def compare(
         augmentations: Names with options.
         seeds: Runs of each row, with the seeds 0, 1, 2, …; the mean is ranked.
         epochs: As in `fit`, and so are the rest.
-        batch_size: Pictures per training step.
+        batch_size: Pictures in a batch.
         learning_rate: Highest rate of the phases; each policy's own if not given; `auto` tests rates in each run.
         schedule: Course of the rate in every phase; `policy` is what the policy's phases say.
         optimiser: `adam`, `adamw`, `sgd` (Nesterov's momentum 0.9), `rmsprop` or `lion`.

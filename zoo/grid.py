@@ -42,7 +42,7 @@ class GridRecipe:
         augmentations: Specs of augmentations.
         seeds: Number of seeds for each row.
         epochs: Epochs over all phases.
-        batch_size: Pictures per training step.
+        batch_size: Pictures in a batch.
         split: Shares of training, validation and test part; they add up to 1.
         split_seed: Seed that draws the split.
         learning_rate: Highest rate of a policy's phases; None for its own, `auto` for that of a range test.

@@ -80,7 +80,7 @@ _ALL = (
         32,
         lambda value: _whole(value, low=2),
         "a whole number of at least 2 (a batch of one gives BatchNormalization no statistics)",
-        "Pictures per training step.",
+        "Pictures in a batch.",
     ),
     Setting(
         "split_seed",

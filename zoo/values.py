@@ -177,7 +177,7 @@ class Recipe:
         split: Digest of the split.
         classes: Class names in label order.
         epochs: Epochs over all phases, at least 1.
-        batch_size: Pictures per training step, at least 2; clipped to the number of training pictures.
+        batch_size: Pictures in a batch, at least 2; clipped to the number of training pictures.
         learning_rate: Highest rate of the policy's phases, the others keep their proportion; None for its own, `auto`
             for the one that a range test finds.
         schedule: Course of the rate in every phase, instead of what the policy says.
