@@ -43,12 +43,14 @@ class Assembly:
         blocks: The backbone's blocks, input to output, with the layers that are in each.
         weights: Every weight of `model`, statistics included, with its block and role.
         unbuilt: Names of layers that own no weights although their kind has some.
+        head: The head, one layer of `model`.
     """
 
     model: KerasModel
     blocks: tuple[AssembledBlock, ...]
     weights: tuple[Weight, ...]
     unbuilt: tuple[str, ...]
+    head: KerasModel = field(repr=False)
     _cuts: tuple[tuple[Any, ...], ...] = field(repr=False)
     _parts: dict[tuple[str, int], KerasModel] = field(default_factory=dict, repr=False)
 
@@ -197,7 +199,12 @@ def assemble(backbone: KerasModel, head: KerasModel, blocks: Sequence[Block], *,
         sorted(leaf.name for leaf in every if isinstance(leaf, keras.layers.BatchNormalization) and not leaf.weights)
     )
     return Assembly(
-        model=model, blocks=assembled, weights=weights, unbuilt=unbuilt, _cuts=cuts(backbone, assembled, name=name)
+        model=model,
+        blocks=assembled,
+        weights=weights,
+        unbuilt=unbuilt,
+        head=head,
+        _cuts=cuts(backbone, assembled, name=name),
     )
 
 

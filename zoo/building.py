@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from zoo.augmenting import Augmenter
     from zoo.contracts import Backbone, WeightsChoice
     from zoo.registry import Catalog
+    from zoo.stepping import Solver
     from zoo.values import Recipe, Spec
 
 
@@ -31,11 +32,13 @@ class Built:
         assembly: Backbone and head, cut into blocks.
         phases: Of the policy, with the recipe's learning rate.
         augment: Changes training pictures.
+        solve: Solves the head where the backbone is fixed; None if it is trained by steps.
     """
 
     assembly: Assembly
     phases: tuple[Phase, ...]
     augment: Augmenter
+    solve: Solver | None = None
 
 
 def build(recipe: Recipe, catalog: Catalog) -> Built:
@@ -67,7 +70,8 @@ def build(recipe: Recipe, catalog: Catalog) -> Built:
     augmentation = catalog.augmentation(recipe.augmentation.name)
     layers = tuple(augmentation.build(size, recipe.seed, **recipe.augmentation.values()))
     reseed(recipe.seed)
-    return Built(assembly, phases, Augmenter(layers, mixes_labels=augmentation.mixes_labels))
+    solve = functools.partial(head_item.solve, **recipe.head.values()) if head_item.solve else None
+    return Built(assembly, phases, Augmenter(layers, mixes_labels=augmentation.mixes_labels), solve)
 
 
 def _check_head(head: object, spec: Spec, classes: int) -> None:

@@ -193,6 +193,7 @@ def _trained(record: RunRecord, bench: Bench, built: Built, sides: tuple[Side, S
         record.recipe,
         sides=sides,
         augment=built.augment,
+        solve=built.solve,
         cache=bench.cache,
         judge=statistics.score,
         observe=_recording(bench, record.id),

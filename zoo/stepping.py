@@ -14,7 +14,7 @@ from zoo.events import StepTaken, ignore
 from zoo.forward import batches, forward_batch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from zoo.assembly import Assembly
     from zoo.augmenting import Augmenter
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from zoo.values import Side
 
     Array = np.ndarray[Any, Any]
+    Solver = Callable[[Array, Array, Array, Array], tuple[Any, Any]]
 
 
 def compile_tail(tail: KerasModel, optimiser: Any, label_smoothing: float) -> None:  # noqa: ANN401 - a Keras optimiser

@@ -16,6 +16,7 @@ from zoo.keeping import Best
 from zoo.optimiser import block_factors, optimiser_of
 from zoo.reestimation import re_estimate
 from zoo.schedules import Pace
+from zoo.solving import solve_head
 from zoo.stepping import Task, compile_tail, probabilities, train_epoch
 from zoo.values import EpochRecord
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from zoo.contracts import Phase
     from zoo.events import Observer
     from zoo.prefix import FeatureCache, Features
+    from zoo.stepping import Solver
     from zoo.values import Recipe, Scores, Side
 
     Array = np.ndarray[Any, Any]
@@ -68,6 +70,7 @@ def train(
     *,
     sides: tuple[Side, Side],
     augment: Augmenter | None = None,
+    solve: Solver | None = None,
     cache: FeatureCache,
     judge: Judge,
     observe: Observer = ignore,
@@ -83,6 +86,7 @@ def train(
         recipe: Batch size, smoothing, patience, metric and seed.
         sides: Training and validation pictures.
         augment: Changes training pictures.
+        solve: Solves the head in phases that open no block, which then count as one epoch.
         cache: Keeps what the closed blocks make of the pictures.
         judge: Probabilities and labels to scores.
         observe: Told about every epoch.
@@ -111,13 +115,16 @@ def train(
             _re_estimate(assembly, learner, cache, recipe, boundary=len(assembly.blocks) - phase.re_estimated_blocks)
         fixed = _fixed(assembly, phase)
         with assembly.opened(phase) as tail:
-            compile_tail(tail, optimiser_of(assembly, phase), recipe.label_smoothing)
+            solved = solve if not phase.open_blocks else None
+            if solved is None:
+                compile_tail(tail, optimiser_of(assembly, phase), recipe.label_smoothing)
             chosen = {id(variable) for variable in tail.trainable_variables}
             given |= {i for i, weight in enumerate(assembly.weights) if id(weight.variable) in chosen}
             most = max(most, sum(w.size for w in assembly.weights if id(w.variable) in chosen))
             task = Task(assembly, phase, tail, learner, validation, len(recipe.classes), augment or Augmenter(), cache)
+            log = _Log(task, recipe, best, history, judge, observe)
             try:
-                taken = _run_phase(task, recipe, epochs, best, history, judge=judge, observe=observe)
+                taken = _solve_phase(log, solved) if solved else _run_phase(log, epochs)
             except DivergedError as error:
                 if not earlier:
                     raise
@@ -140,19 +147,60 @@ def _re_estimate(assembly: Assembly, learner: Side, cache: FeatureCache, recipe:
     re_estimate(assembly, boundary=boundary, pictures=pictures, batch_size=batch, seed=recipe.seed)
 
 
-def _run_phase(
-    task: Task,
-    recipe: Recipe,
-    epochs: Iterator[list[Array]],
-    best: Best,
-    history: list[EpochRecord],
-    *,
-    judge: Judge,
-    observe: Observer,
-) -> int:
-    """Trains one phase; returns the number of steps."""
+@dataclass(frozen=True)
+class _Log:
+    """One phase, and where its epochs are judged and written down."""
+
+    task: Task
+    recipe: Recipe
+    best: Best
+    history: list[EpochRecord]
+    judge: Judge
+    observe: Observer
+
+    @property
+    def epoch(self) -> int:
+        """Number of the epoch in the making, 1-based, over all phases."""
+        return len(self.history) + 1
+
+    def close_epoch(
+        self, known: Features, loss: float, accuracy: float, *, learning_rate: float, began: float
+    ) -> Scores:
+        """Validates the network as it is now."""
+        scores = self.judge(probabilities(self.task.tail, known), self.task.validation.labels)
+        self.history.append(
+            EpochRecord(
+                phase=self.task.phase.name,
+                epoch=self.epoch,
+                loss=loss,
+                accuracy=accuracy,
+                val_loss=scores.loss,
+                val_accuracy=scores.accuracy,
+                val_balanced_accuracy=scores.balanced_accuracy,
+                learning_rate=learning_rate,
+                seconds=time.perf_counter() - began,
+            )
+        )
+        self.best.offer(scores, len(self.history))
+        self.observe(EpochEnded(self.history[-1], self.recipe.epochs))
+        return scores
+
+
+def _solve_phase(log: _Log, solve: Solver) -> int:
+    """Solves the head: one epoch without a step."""
+    _, known = log.task.features()
+    log.observe(Stage("solving the head"))
+    began = time.perf_counter()
+    loss, accuracy = solve_head(log.task, solve, label_smoothing=log.recipe.label_smoothing)
+    log.close_epoch(known, loss, accuracy, learning_rate=0.0, began=began)
+    return 0
+
+
+def _run_phase(log: _Log, epochs: Iterator[list[Array]]) -> int:
+    """Trains one phase by steps; returns their number."""
+    task, recipe = log.task, log.recipe
     learner, known = task.features()
-    observe(Stage("compiling the first training step"))
+    log.observe(Stage("compiling the first training step"))
     peak, stale, steps = (-math.inf, -math.inf), 0, 0
     batch = min(recipe.batch_size, len(task.learner.labels))
     pace = Pace(task.tail, task.phase, total=task.phase.epochs * len(task.learner.labels) / batch)
@@ -161,29 +209,14 @@ def _run_phase(
         rows = next(epochs)
         if task.phase.block_rates == "auto-rgn":
             _set_block_rates(task, learner, rows, first=not steps)
-        loss, accuracy = train_epoch(task, learner, rows, epoch=len(history) + 1, pace=pace, observe=observe)
+        loss, accuracy = train_epoch(task, learner, rows, epoch=log.epoch, pace=pace, observe=log.observe)
         steps += len(rows)
         if task.phase.statistics == "precise":
             boundary = task.assembly.boundary(task.phase)
             _re_estimate(task.assembly, task.learner, task.cache, recipe, boundary=boundary)
-        scores = judge(probabilities(task.tail, known), task.validation.labels)
-        history.append(
-            EpochRecord(
-                phase=task.phase.name,
-                epoch=len(history) + 1,
-                loss=loss,
-                accuracy=accuracy,
-                val_loss=scores.loss,
-                val_accuracy=scores.accuracy,
-                val_balanced_accuracy=scores.balanced_accuracy,
-                learning_rate=pace.rate,
-                seconds=time.perf_counter() - began,
-            )
-        )
-        best.offer(scores, len(history))
-        observe(EpochEnded(history[-1], recipe.epochs))
-        stale = 0 if best.rank(scores) > peak else stale + 1
-        peak = max(peak, best.rank(scores))
+        rank = log.best.rank(log.close_epoch(known, loss, accuracy, learning_rate=pace.rate, began=began))
+        stale = 0 if rank > peak else stale + 1
+        peak = max(peak, rank)
         if recipe.patience is not None and stale >= recipe.patience:
             break
     return steps

@@ -216,6 +216,9 @@ class Recipe:
 class EpochRecord:
     """One line of a run's history, counted over all phases.
 
+    A phase whose head is solved and not trained by steps has one line, with training figures in inference mode and a
+    learning rate of 0.
+
     Attributes:
         phase: Name of the phase.
         epoch: 1-based, over all phases.
