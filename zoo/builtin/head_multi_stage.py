@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from zoo.builtin import _feature_shape
+from zoo.builtin import _feature_shape, _pooling
 from zoo.contracts import Head, Option
 from zoo.hookspecs import hookimpl
 
@@ -68,9 +68,7 @@ def build(
 
     _feature_shape.check(feature_shape[0], classes, head="multi-stage")
     entries = [keras.Input(shape, name=f"head_features_{index}") for index, shape in enumerate(feature_shape)]
-    top = entries[0]
-    if len(feature_shape[0]) > 1:
-        top = keras.layers.GlobalAveragePooling2D(data_format="channels_last", name="head_pool")(top)
+    top = _pooling.mean(entries[0])
     x = keras.layers.Concatenate(name="head_stages")([*entries[1:], top]) if len(entries) > 1 else top
     if dropout > 0:
         x = keras.layers.Dropout(dropout, name="head_dropout")(x)

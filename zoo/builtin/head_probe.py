@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from zoo.builtin import _feature_shape
+from zoo.builtin import _feature_shape, _pooling
 from zoo.contracts import Head, Option
 from zoo.hookspecs import hookimpl
 
@@ -41,9 +41,7 @@ def build(feature_shape: tuple[int | None, ...], classes: int, *, l2: float = 0.
 
     _feature_shape.check(feature_shape, classes, head="probe")
     features = keras.Input(feature_shape, name="head_features")
-    x = features
-    if len(feature_shape) > 1:
-        x = keras.layers.GlobalAveragePooling2D(data_format="channels_last", name="head_pool")(x)
+    x = _pooling.mean(features)
     logits = keras.layers.Dense(classes, dtype="float32", name="logits")(x)
     return keras.Model(features, logits, name="head")
 
