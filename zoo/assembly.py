@@ -25,6 +25,7 @@ import keras
 from zoo.errors import ContractError
 from zoo.fused import AdaptingBatchNormalization, can_fuse, wearing
 from zoo.graph import AssembledBlock, Weight, assign_blocks, cuts, leaves, wake, weights_of
+from zoo.low_rank import adapted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -89,7 +90,7 @@ class Assembly:
             return False
         if phase.open_weights == "all":
             return True
-        roles = {"batch-norm": {"gamma", "beta"}, "bias": {"bias", "beta"}}
+        roles = {"batch-norm": {"gamma", "beta"}, "bias": {"bias", "beta"}, "low-rank": {"kernel"}}
         return weight.role in roles[phase.open_weights]
 
     def may_adapt(self, weight: Weight, phase: Phase) -> bool:
@@ -124,6 +125,9 @@ class Assembly:
             for weight in self.weights:
                 if weight.trainable:
                     weight.variable.trainable = id(weight.variable) in open_ids
+            if phase.open_weights == "low-rank":
+                body = [w for w in self.weights if w.block < len(self.blocks) and id(w.variable) in open_ids]
+                stack.enter_context(adapted([weight.layer for weight in body], phase.rank))
             yield self.tail(boundary)
 
     def _close(self) -> None:

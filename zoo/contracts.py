@@ -214,7 +214,8 @@ class Phase:
         learning_rate: Of the head, greater than 0.
         open_blocks: Number of open blocks, counted from the top; 0 for none; more than there are means all.
         open_weights: Which weights in open blocks: `all`, `batch-norm` (gamma and beta only), `bias` (biases and
-            betas only).
+            betas only), `low-rank` (kernels of dense and convolution layers, by a product of two matrices).
+        rank: Of the change of a kernel where `open_weights` is `low-rank`, else 0.
         batch_norm: `fixed` uses the moving statistics and leaves them as they are; `adapting` normalises with the
             statistics of the batch and updates the moving ones. In open blocks only: the others are always fixed.
         drop_layers: Whether drop layers (dropout, stochastic depth) of open blocks work in training. Below: never.
@@ -241,7 +242,8 @@ class Phase:
     epochs: int
     learning_rate: float
     open_blocks: int = 0
-    open_weights: Literal["all", "batch-norm", "bias"] = "all"
+    open_weights: Literal["all", "batch-norm", "bias", "low-rank"] = "all"
+    rank: int = 0
     batch_norm: Literal["fixed", "adapting"] = "fixed"
     drop_layers: bool = True
     backbone_rate: float = 1.0

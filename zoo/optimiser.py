@@ -41,11 +41,12 @@ def optimiser_of(assembly: Assembly, phase: Phase) -> Any:  # noqa: ANN401 - a K
         return keras.optimizers.Adam(phase.learning_rate)
     top = len(assembly.blocks)
     rules = {
-        id(weight.variable): WeightRule(
+        id(variable): WeightRule(
             factor=phase.backbone_rate * phase.layer_decay ** (top - 1 - weight.block), pull=phase.pull
         )
         for weight in assembly.weights
         if weight.block < top
+        for variable in weight.trained
     }
     return BlockwiseAdam(phase.learning_rate, rules=rules, measures=phase.block_rates == "auto-rgn")
 

@@ -119,8 +119,8 @@ def train(
             if solved is None:
                 compile_tail(tail, optimiser_of(assembly, phase), recipe.label_smoothing)
             chosen = {id(variable) for variable in tail.trainable_variables}
-            given |= {i for i, weight in enumerate(assembly.weights) if id(weight.variable) in chosen}
-            most = max(most, sum(w.size for w in assembly.weights if id(w.variable) in chosen))
+            given |= {i for i, w in enumerate(assembly.weights) if all(id(one) in chosen for one in w.trained)}
+            most = max(most, sum(math.prod(one.shape) for one in tail.trainable_variables))
             task = Task(assembly, phase, tail, learner, validation, len(recipe.classes), augment or Augmenter(), cache)
             log = _Log(task, recipe, best, history, judge, observe)
             try:
@@ -129,8 +129,10 @@ def train(
                 if not earlier:
                     raise
                 notes.append(f"diverged in phase {phase.name!r}, so an earlier phase's epoch is kept: {error.message}")
-                best.restore()
-                break
+                taken = None
+        if taken is None:
+            best.restore()
+            break
         steps += taken
         adapting += taken if assembly.momenta(phase) else 0
         _check_fixed(fixed, phase)

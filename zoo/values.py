@@ -268,7 +268,7 @@ class ReceiptRow:
     Attributes:
         block: Name of the block, or `head`.
         weights: Number of scalar weights, statistics included.
-        declared: What the policy opened there over all phases: `all`, `batch-norm`, `bias` or `nothing`.
+        declared: What the policy opened there over all phases: `all`, `batch-norm`, `bias`, `low-rank` or `nothing`.
         statistics_declared: Whether some phase let the moving statistics there adapt.
         opened: Number of scalar weights that an optimiser was given.
         moved: Number of scalar weights and statistics that differ from the start.
