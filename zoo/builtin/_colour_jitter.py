@@ -1,7 +1,7 @@
 """A Keras layer that changes brightness, contrast, saturation and hue at once. Imported inside `build` only.
 
 The four are linear in the colours of a picture (hue and saturation as turn and length in the plane of chroma, YIQ), so
-they are one 3 × 3 matrix and one offset for each picture, and a picture is clipped to the range once and not four times.
+they are one 3 × 3 matrix and one offset for each picture, and it is clipped to the range once and not four times.
 """
 
 from __future__ import annotations

@@ -42,12 +42,8 @@ class OnPictures(keras.layers.Layer):  # type: ignore[misc]  # Keras has no type
         return {**data, "images": images}
 
 
-class CutMix(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
-    """Puts a rectangle of another picture of the batch into each picture, and mixes labels by the area it takes.
-
-    The rectangle has the picture's shape and, before it is cut at the border, the area 1 − λ with λ from
-    Beta(alpha, alpha), drawn for each picture; its middle is drawn uniformly. Its edges are whole pixels, and the
-    weights of the labels are counted pixels.
+class MixingLayer(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
+    """Gives each picture a partner in its batch and a share λ from Beta(alpha, alpha).
 
     Args:
         alpha: Greater than 0.
@@ -56,7 +52,7 @@ class CutMix(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
 
     def __init__(self, *, alpha: float, seed: int) -> None:
         super().__init__(dtype="float32")
-        self.alpha = alpha
+        self.alpha = float(alpha)
         self.generator = keras.random.SeedGenerator(seed)
 
     def call(self, data: dict[str, Tensor], *, training: bool = True) -> dict[str, Tensor]:
@@ -64,21 +60,46 @@ class CutMix(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
         if not training:
             return data
         images, labels = data["images"], data["labels"]
-        batch, height, width, _ = ops.shape(images)
-        other = keras.random.shuffle(ops.arange(batch, dtype="int32"), seed=self.generator)
-        ratio = ops.sqrt(1 - keras.random.beta((batch,), self.alpha, self.alpha, seed=self.generator))
-        top, bottom = self._edges(batch, height, ratio)
-        left, right = self._edges(batch, width, ratio)
-        patch = inside(top, bottom, left, right, height=height, width=width)
-        share = ops.reshape((bottom - top) * (right - left) / (height * width), (-1, 1))
-        return {
-            "images": ops.where(patch, ops.take(images, other, axis=0), images),
-            "labels": (1 - share) * labels + share * ops.take(labels, other, axis=0),
-        }
+        batch = ops.shape(images)[0]
+        partner = keras.random.shuffle(ops.arange(batch, dtype="int32"), seed=self.generator)
+        own = keras.random.beta((batch,), self.alpha, self.alpha, dtype="float32", seed=self.generator)
+        mixed, own = self.mix(images, ops.take(images, partner, axis=0), own)
+        own = ops.reshape(own, (-1, 1))
+        return {**data, "images": mixed, "labels": own * labels + (1 - own) * ops.take(labels, partner, axis=0)}
 
-    def _edges(self, batch: Tensor, side: int, ratio: Tensor) -> tuple[Tensor, Tensor]:
+    def mix(self, images: Tensor, others: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
+        """Mixed pictures, and the share (batch,) that the first have in them. `own` is the share that was drawn."""
+        raise NotImplementedError
+
+
+class MixUp(MixingLayer):
+    """Lays the other picture over each picture."""
+
+    def mix(self, images: Tensor, others: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
+        """Weighted means."""
+        share = ops.reshape(own, (-1, 1, 1, 1))
+        return ops.clip(share * images + (1 - share) * others, 0.0, 255.0), own
+
+
+class CutMix(MixingLayer):
+    """Puts a rectangle of the other picture into each picture.
+
+    The rectangle has the picture's shape and, before it is cut at the border, the area 1 − λ. Its middle is drawn
+    uniformly. Its edges are whole pixels, and shares are counted pixels.
+    """
+
+    def mix(self, images: Tensor, others: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
+        """Pictures with a rectangle."""
+        _, height, width, _ = ops.shape(images)
+        ratio = ops.sqrt(1 - own)
+        top, bottom = self._edges(height, ratio)
+        left, right = self._edges(width, ratio)
+        patch = inside(top, bottom, left, right, height=height, width=width)
+        return ops.where(patch, others, images), 1 - (bottom - top) * (right - left) / (height * width)
+
+    def _edges(self, side: int, ratio: Tensor) -> tuple[Tensor, Tensor]:
         """Where the rectangles begin and end along one side."""
         length = ops.floor(ratio * side)
-        middle = ops.floor(keras.random.uniform((batch,), 0.0, side, dtype="float32", seed=self.generator))
+        middle = ops.floor(keras.random.uniform(ops.shape(ratio), 0.0, side, dtype="float32", seed=self.generator))
         begin = middle - ops.floor(length / 2)
         return ops.clip(begin, 0, side), ops.clip(begin + length, 0, side)

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from zoo.values import UInt8Array
 
 Step: TypeAlias = tuple[str, float]
@@ -39,7 +40,9 @@ def change(picture: UInt8Array, steps: Sequence[Step]) -> UInt8Array:
     if not steps:
         return picture
     one = picture.shape[2] == _RGB
-    images = [Image.fromarray(band) for band in ([picture] if one else np.ascontiguousarray(picture.transpose(2, 0, 1)))]
+    images = [
+        Image.fromarray(band) for band in ([picture] if one else np.ascontiguousarray(picture.transpose(2, 0, 1)))
+    ]
     for name, amount in steps:
         images = [OPERATIONS[name](image, amount) for image in images]
     return np.asarray(images[0]) if one else np.stack([np.asarray(image) for image in images], axis=-1)

@@ -57,7 +57,9 @@ def zoo_augmentations() -> list[Augmentation]:
         Option("severity", 3.0, "Greatest strength of an operation; 0 does nothing at all.", 0, 10),
         Option("width", 3, "Number of chains that are averaged.", 1, 10),
         Option("depth", 0, "Operations in a chain; 0 draws 1, 2 or 3 for each.", 0, 10),
-        Option("alpha", 1.0, "Of the distributions of the weights; small: one chain, or the picture, prevails.", 0.01, 100),
+        Option(
+            "alpha", 1.0, "Of the distributions of the weights; small: one chain, or the picture, prevails.", 0.01, 100
+        ),
     )
     title = "each picture mixed with chains of operations on itself"
     return [Augmentation(name="augmix", title=title, build=build, options=options)]

@@ -42,7 +42,13 @@ def build(size: int, seed: int, *, alpha: float = 1.0, base: str = "light") -> t
 def zoo_augmentations() -> list[Augmentation]:
     """CutMix."""
     options = (
-        Option("alpha", 1.0, "How areas are drawn: 1 for any, larger for about half, small for extremes, 0 for none.", 0, 10),
+        Option(
+            "alpha",
+            1.0,
+            "How areas are drawn: 1 for any, larger for about half, small for extremes, 0 for none.",
+            0,
+            10,
+        ),
         Option("base", "light", "What is done to each picture before.", choices=("light", "none")),
     )
     title = "a rectangle of another picture put in, labels mixed by area"

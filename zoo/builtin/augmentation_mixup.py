@@ -1,11 +1,12 @@
 """Mixup: pictures are laid over one another, and their labels with them (Zhang et al. 2017, arXiv:1710.09412).
 
 Each picture x with label y becomes λ x + (1 − λ) x′ with the label λ y + (1 − λ) y′, where x′ is another picture of the
-batch and λ is from Beta(alpha, alpha). λ is drawn for each picture; the authors' program draws it for each batch. Before
-that comes what `base` says, `light` by default: the paper mixes on top of the usual mirroring and cropping, too.
+batch and λ is from Beta(alpha, alpha). λ is drawn for each picture; the authors' program draws it for each batch.
+Before that comes what `base` says, `light` by default: the paper mixes on top of the usual mirroring and cropping, too.
 
-It is `keras.layers.MixUp`. Measured with Keras 3.15.1 on three backends: labels equalled the shares of the pictures to
-2e-5, weights differed between the pictures of a batch, a seed repeated, and no weight was NaN from alpha 0.02 to 1.
+`keras.layers.MixUp` does the same. Measured with Keras 3.15.1 on three backends, its labels equalled the shares of the
+pictures to 2e-5, its weights differed between the pictures of a batch, and a seed repeated. It is not used because it
+warns about 64-bit integers on JAX and fails on torch where `alpha` is a whole number such as 1.
 """
 
 from __future__ import annotations
@@ -28,15 +29,12 @@ def build(size: int, seed: int, *, alpha: float = 0.2, base: str = "light") -> t
         alpha: Of the Beta distribution; 0 mixes nothing.
         base: `light` or `none`, applied before.
     """
-    import keras
     import numpy as np
 
-    from zoo.builtin._mixing_layers import base_layers
+    from zoo.builtin._mixing_layers import MixUp, base_layers
 
     first, second = (int(word) for word in np.random.SeedSequence(seed).generate_state(2) >> 1)
-    if not alpha:
-        return base_layers(base, first)
-    return (*base_layers(base, first), keras.layers.MixUp(alpha, seed=second, data_format="channels_last", dtype="float32"))
+    return (*base_layers(base, first), *([MixUp(alpha=alpha, seed=second)] if alpha else []))
 
 
 @hookimpl

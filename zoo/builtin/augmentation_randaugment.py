@@ -1,14 +1,14 @@
 """RandAugment: `n` operations at random, all with one magnitude (Cubuk et al. 2019, arXiv:1909.13719).
 
 For each picture `n` operations are drawn, with repetition, from the paper's list of 14, each with the same probability:
-identity, autocontrast, equalise, turn, solarise, colour, posterise, contrast, brightness, sharpness, shear along x or y,
-shift along x or y. With m = magnitude / 10 they turn by ±30 m degrees, shear by ±0.3 m, shift by ±0.45 m of the side,
+identity, autocontrast, equalise, turn, solarise, colour, posterise, contrast, brightness, sharpness, shear and shift
+along x and y. With m = magnitude / 10 they turn by ±30 m degrees, shear by ±0.3 m, shift by ±0.45 m of the side,
 invert all values from 256 (1 − m) on (solarise), keep 8 − 4 m bits (posterise), and scale colour, contrast, brightness
 and sharpness by 1 ± 0.9 m; the signs are drawn. The ranges are those of AutoAugment (arXiv:1805.09501), which the paper
-uses. They start from no change here, while the authors' program scales colour and the like by 0.1 + 1.8 m, so that
-its neutral magnitude is 5. Autocontrast and equalise have no magnitude; magnitude 0 leaves them out too and does nothing at all.
-What a turn, a shear or a shift uncovers is filled by reflection, not with grey. The paper mirrors and crops before;
-this does not mirror.
+uses. They start from no change here, while the authors' program scales colour and the like by 0.1 + 1.8 m, so that its
+neutral magnitude is 5. Autocontrast and equalise have no magnitude; magnitude 0 leaves them out, too.
+What a turn, a shear or a shift uncovers is filled by reflection, not with grey. The paper mirrors and crops pictures
+before; this does neither.
 
 `colour` is for three channels and not drawn for pictures with another number of them; the other operations treat each
 channel as a grey picture. Pictures are rounded to whole numbers.
