@@ -73,10 +73,11 @@ class MixingLayer(keras.layers.Layer):  # type: ignore[misc]  # Keras has no typ
 
 
 class MixUp(MixingLayer):
-    """Lays the other picture over each picture."""
+    """Lays the other picture over each picture, whose share is the larger of λ and 1 − λ."""
 
     def mix(self, images: Tensor, others: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
         """Weighted means."""
+        own = ops.maximum(own, 1 - own)
         share = ops.reshape(own, (-1, 1, 1, 1))
         return ops.clip(share * images + (1 - share) * others, 0.0, 255.0), own
 

@@ -1,7 +1,8 @@
 """Mixup: pictures are laid over one another, and their labels with them (Zhang et al. 2017, arXiv:1710.09412).
 
 Each picture x with label y becomes λ x + (1 − λ) x′ with the label λ y + (1 − λ) y′, where x′ is another picture of the
-batch and λ is from Beta(alpha, alpha). λ is drawn for each picture; the authors' program draws it for each batch.
+batch and λ is from Beta(alpha, alpha), drawn for each picture; the authors' program draws it for each batch. The larger
+of λ and 1 − λ is used, so that every picture prevails once in an epoch; for random pairs the mixtures are the same.
 Before that comes what `base` says, `light` by default: the paper mixes on top of the usual mirroring and cropping, too.
 
 `keras.layers.MixUp` does the same. Measured with Keras 3.15.1 on three backends, its labels equalled the shares of the

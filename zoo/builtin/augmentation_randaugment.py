@@ -6,9 +6,10 @@ along x and y. With m = magnitude / 10 they turn by ±30 m degrees, shear by ±0
 invert all values from 256 (1 − m) on (solarise), keep 8 − 4 m bits (posterise), and scale colour, contrast, brightness
 and sharpness by 1 ± 0.9 m; the signs are drawn. The ranges are those of AutoAugment (arXiv:1805.09501), which the paper
 uses. They start from no change here, while the authors' program scales colour and the like by 0.1 + 1.8 m, so that its
-neutral magnitude is 5. Autocontrast and equalise have no magnitude; magnitude 0 leaves them out, too.
-What a turn, a shear or a shift uncovers is filled by reflection, not with grey. The paper mirrors and crops pictures
-before; this does neither.
+neutral magnitude is 5. Autocontrast and equalise have no magnitude; magnitude 0 leaves them out, too. The default is 5
+and not the paper's 9 for ImageNet, because 9 made car photos nearly black, grey or negative, as their sheets showed.
+What a turn, a shear or a shift uncovers is filled by reflection, not with grey; after a large shift an object may be
+there twice. The paper mirrors and crops pictures before; this does neither.
 
 `colour` is for three channels and not drawn for pictures with another number of them; the other operations treat each
 channel as a grey picture. Pictures are rounded to whole numbers.
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from zoo.contracts import KerasLayer
 
 
-def build(size: int, seed: int, *, n: int = 2, magnitude: float = 9.0) -> tuple[KerasLayer, ...]:  # noqa: ARG001 - any size
+def build(size: int, seed: int, *, n: int = 2, magnitude: float = 5.0) -> tuple[KerasLayer, ...]:  # noqa: ARG001 - any size
     """One random layer.
 
     Args:
@@ -48,7 +49,7 @@ def zoo_augmentations() -> list[Augmentation]:
     """RandAugment."""
     options = (
         Option("n", 2, "Number of operations on each picture; 0 for none.", 0, 14),
-        Option("magnitude", 9.0, "How strong each operation is; 0 does nothing at all.", 0, 10),
+        Option("magnitude", 5.0, "How strong each operation is; 0 does nothing at all.", 0, 10),
     )
     title = "n of 14 operations, drawn anew for each picture"
     return [Augmentation(name="randaugment", title=title, build=build, options=options)]
