@@ -100,10 +100,8 @@ def save_preview(image: Image, path: Path) -> None:
     check_place(path)
     try:
         image.save(path, format="PNG")
-    except OSError as error:
-        raise UsageError(
-            f"{str(path)!r} cannot be written: {error.strerror or error}.", hint="Choose another place with -o."
-        ) from error
+    except (OSError, ValueError) as error:
+        raise _unwritable(path, error) from error
 
 
 def check_place(path: Path) -> None:
@@ -114,10 +112,19 @@ def check_place(path: Path) -> None:
     """
     if path.suffix.lower() != ".png":
         raise UsageError(f"{str(path)!r} does not end in .png.", hint="The sheet is a PNG file: -o sheet.png")
-    if path.is_dir():
+    try:
+        taken, there = path.is_dir(), path.parent.is_dir()
+    except (OSError, ValueError) as error:
+        raise _unwritable(path, error) from error
+    if taken:
         raise UsageError(f"{str(path)!r} is a folder.", hint="Name a file in it.")
-    if not path.parent.is_dir():
+    if not there:
         raise UsageError(f"There is no folder {str(path.parent)!r} to write into.", hint="Make it first.")
+
+
+def _unwritable(path: Path, error: OSError | ValueError) -> UsageError:
+    reason = getattr(error, "strerror", None) or error
+    return UsageError(f"{str(path)!r} cannot be written: {reason}.", hint="Choose another place with -o.")
 
 
 def _choose(table: ImageTable, *, count: int, size: int, seed: int) -> list[tuple[int, UInt8Array]]:
