@@ -31,7 +31,7 @@ class Black(keras.layers.Layer):
 
 @pytest.fixture(scope="module")
 def runs(catalog: Catalog, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
-    """A grid over all built-in augmentations, with label smoothing, on procedural pictures: its runs by augmentation."""
+    """The runs, by augmentation, of a grid over all built-in ones with label smoothing, on procedural pictures."""
     store = tmp_path_factory.mktemp("store")
     board = zoo.compare(
         "demo:images=60",
