@@ -12,6 +12,7 @@ import pytest
 from zoo.augmenting import Augmenter
 from zoo.builtin import augmentation_cutmix, augmentation_light, augmentation_mixup
 from zoo.builtin._mixing_layers import CutMix, MixUp
+from zoo.errors import TrainingError
 from zoo.stepping import compile_tail
 
 Array = np.ndarray[Any, Any]
@@ -154,3 +155,21 @@ def test_smoothing_and_accuracy_work_on_mixed_labels() -> None:
     logs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
     assert float(told["loss"]) == pytest.approx(-((0.9 * mixed + 0.1 / 3) * logs).sum(axis=1).mean(), abs=1e-6)
     assert float(told["accuracy"]) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("scale", "offset", "words"),
+    [(1 / 255, 0, "0 to 1"), (1, -128, "-128 to 127"), (2, 0, "0 to 510"), (np.nan, 0, "nan")],
+)
+def test_an_augmentation_that_leaves_the_range_is_refused(scale: float, offset: float, words: str) -> None:
+    """Divided, shifted, stretched or not a number: training would see other pictures than validation."""
+
+    class Scaled(keras.layers.Layer):
+        def call(self, pictures: Any) -> Any:
+            return pictures * scale + offset
+
+    pictures, targets = coded(4)
+    with pytest.raises(TrainingError, match=f"turned pictures of 0 to 255 into values from {words}"):
+        Augmenter((Scaled(),))(pictures, targets)
+    dark = np.zeros_like(pictures)
+    np.testing.assert_array_equal(Augmenter((keras.layers.Rescaling(0.5),))(dark, targets)[0], dark)
