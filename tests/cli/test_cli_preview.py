@@ -75,3 +75,14 @@ def test_data_that_cannot_be_read_are_said(zoo: Zoo, folder: Path) -> None:
     assert result.exit_code == 4
     assert "nowhere" in result.stderr
     assert not list(folder.glob("*.png"))
+
+
+def test_show_of_an_augmentation_says_what_becomes_of_labels_and_how_to_look(zoo: Zoo, folder: Path) -> None:
+    """Without a preview: labels, the paper, and the command that draws a sheet; as JSON too."""
+    text = " ".join(zoo("show", "cutmix:base=none", columns=None).stdout.split())
+    assert "labels mixed with the pictures" in text
+    assert "to look at zoo show cutmix:base=none --preview DATA -o sheet.png" in text
+    assert "reference https://arxiv.org/abs/1905.04899" in text
+    assert "labels kept" in " ".join(zoo("show", "light", columns=None).stdout.split())
+    told = json.loads(zoo("show", "mixup", "--json").stdout)
+    assert (told["mixes_labels"], told["reference"]) == (True, "https://arxiv.org/abs/1710.09412")

@@ -25,6 +25,8 @@ from zoo.hookspecs import hookimpl
 if TYPE_CHECKING:
     from zoo.contracts import KerasLayer
 
+_REFERENCE = "https://arxiv.org/abs/1912.02781"
+
 
 def build(
     size: int,  # noqa: ARG001 - works at any size
@@ -62,4 +64,4 @@ def zoo_augmentations() -> list[Augmentation]:
         ),
     )
     title = "each picture mixed with chains of operations on itself"
-    return [Augmentation(name="augmix", title=title, build=build, options=options)]
+    return [Augmentation(name="augmix", title=title, build=build, reference=_REFERENCE, options=options)]

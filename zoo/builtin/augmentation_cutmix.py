@@ -20,6 +20,8 @@ from zoo.hookspecs import hookimpl
 if TYPE_CHECKING:
     from zoo.contracts import KerasLayer
 
+_REFERENCE = "https://arxiv.org/abs/1905.04899"
+
 
 def build(size: int, seed: int, *, alpha: float = 1.0, base: str = "light") -> tuple[KerasLayer, ...]:  # noqa: ARG001 - any size
     """Layers on pictures and labels, each with a seed of its own.
@@ -52,4 +54,6 @@ def zoo_augmentations() -> list[Augmentation]:
         Option("base", "light", "What is done to each picture before.", choices=("light", "none")),
     )
     title = "a rectangle of another picture put in, labels mixed by area"
-    return [Augmentation(name="cutmix", title=title, build=build, options=options, mixes_labels=True)]
+    return [
+        Augmentation(name="cutmix", title=title, build=build, reference=_REFERENCE, options=options, mixes_labels=True)
+    ]

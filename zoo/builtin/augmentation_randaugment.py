@@ -29,6 +29,8 @@ from zoo.hookspecs import hookimpl
 if TYPE_CHECKING:
     from zoo.contracts import KerasLayer
 
+_REFERENCE = "https://arxiv.org/abs/1909.13719"
+
 
 def build(size: int, seed: int, *, n: int = 2, magnitude: float = 5.0) -> tuple[KerasLayer, ...]:  # noqa: ARG001 - any size
     """One random layer.
@@ -52,4 +54,4 @@ def zoo_augmentations() -> list[Augmentation]:
         Option("magnitude", 5.0, "How strong each operation is; 0 does nothing at all.", 0, 10),
     )
     title = "n of 14 operations, drawn anew for each picture"
-    return [Augmentation(name="randaugment", title=title, build=build, options=options)]
+    return [Augmentation(name="randaugment", title=title, build=build, reference=_REFERENCE, options=options)]

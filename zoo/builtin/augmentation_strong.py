@@ -28,6 +28,8 @@ from zoo.hookspecs import hookimpl
 if TYPE_CHECKING:
     from zoo.contracts import KerasLayer
 
+_REFERENCE = "https://arxiv.org/abs/1708.04896 (random erasing)"
+
 
 def build(size: int, seed: int, *, strength: float = 1.0) -> tuple[KerasLayer, ...]:  # noqa: ARG001 - works at any size
     """Random layers, each with a seed of its own.
@@ -61,4 +63,4 @@ def zoo_augmentations() -> list[Augmentation]:
     """The strong augmentation."""
     strength = Option("strength", 1.0, "How strong the changes are; 0 for none, 1 for crops down to half.", 0, 2)
     title = "mirror, crop, turn ±15°, colours ±30 %, patches of noise"
-    return [Augmentation(name="strong", title=title, build=build, options=(strength,))]
+    return [Augmentation(name="strong", title=title, build=build, reference=_REFERENCE, options=(strength,))]
