@@ -195,6 +195,7 @@ class Augmentation:
         options: Keyword options of `build`.
         mixes_labels: Whether the layers mix pictures and with them their labels. They are then called with
             `{"images": pictures, "labels": float32 (batch, classes), rows that sum to 1}` and give the same back.
+        reference: Paper or page.
     """
 
     name: str
@@ -202,6 +203,7 @@ class Augmentation:
     build: Callable[..., tuple[KerasLayer, ...]]
     options: tuple[Option, ...] = ()
     mixes_labels: bool = False
+    reference: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -161,6 +161,15 @@ def _load(source: Source, location: object, options: dict[str, Any]) -> ImageTab
     return table
 
 
+def load_table(data: object, catalog: Catalog, *, source: str | None = None) -> ImageTable:
+    """The table of a data set as its source gives it, neither checked nor split; arguments as in `find_source`.
+
+    Raises:
+        SourceError: If no source can read it.
+    """
+    return _load(*find_source(data, catalog, source=source))
+
+
 def prepare(
     data: object,
     catalog: Catalog,
@@ -188,8 +197,7 @@ def prepare(
         SourceError: If the pictures cannot be used.
         SplitError: If they cannot be divided as asked.
     """
-    record, location, options = find_source(data, catalog, source=source)
-    report = scan(_load(record, location, options), observe=observe, cache=fingerprints)
+    report = scan(load_table(data, catalog, source=source), observe=observe, cache=fingerprints)
     sides = divide(report, fractions=fractions, seed=split_seed)
     for text in (*report.notes, *sides.notes):
         observe(Note(text, level="warning"))
