@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 API_LEVEL = 1
 """Level of these contracts. A plugin may declare the one it was written for as `ZOO_API_LEVEL`."""
 
+BACKENDS = ("jax", "tensorflow", "torch")
+"""Keras backends that can train."""
+
 KerasModel: TypeAlias = Any
 """A `keras.Model`; Keras has no type annotations, and the light half must not import it."""
 
