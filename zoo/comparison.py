@@ -15,6 +15,7 @@ from zoo.backend import quiet, require_keras
 from zoo.board import Board, Context, baselines, build_board
 from zoo.errors import RecipeError, RunNotFoundError, StoreError, UsageError, ZooError
 from zoo.events import GridStarted, Note
+from zoo.feasibility import check_backends
 from zoo.plugins import load_catalog
 from zoo.progress import for_python
 from zoo.recipe import (
@@ -244,6 +245,7 @@ def _specs(
         [complete_head(catalog, name) for name in heads],
         [complete_augmentation(catalog, name) for name in augmentations],
     )
+    check_backends(catalog, columns[0])
     rows = ((backbone, head, policy, extra) for backbone, policy, head, extra in product(*columns))
     return list(dict.fromkeys(rows))
 

@@ -1,0 +1,48 @@
+"""What can be told before any row runs: can a backbone be built here, and can pictures be had as it wants them?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zoo.environment import active_backend
+from zoo.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from zoo.registry import Catalog
+    from zoo.values import Spec
+
+_FIRST = ("tensorflow", "jax", "torch")  # in the order in which they are advised
+_NAMED = 5
+
+
+def check_backends(catalog: Catalog, specs: Iterable[Spec], *, backend: str | None = None) -> None:
+    """Refuses backbones that cannot be built on the Keras backend that is set. Imports no Keras.
+
+    Args:
+        catalog: Where backbones are looked up.
+        specs: Of backbones; one that comes several times is named once.
+        backend: Keras backend; the active one if not given.
+
+    Raises:
+        UsageError: Names the backbones, the backend and what to set instead.
+    """
+    active = backend or active_backend()
+    records = [catalog.backbone(name) for name in dict.fromkeys(spec.name for spec in specs)]
+    unable = [record for record in records if record.backends and active not in record.backends]
+    if not unable:
+        return
+    names = ", ".join(repr(record.name) for record in unable[:_NAMED])
+    rest = f" and {len(unable) - _NAMED} more" if unable[_NAMED:] else ""
+    needed = sorted({name for record in unable for name in record.backends})
+    able = [name for name in _FIRST if all(name in (record.backends or _FIRST) for record in records)]
+    way = (
+        f"Set KERAS_BACKEND={able[0]} before Keras is imported"
+        if able
+        else "No backend can build all of those that are named: compare them in several calls"
+    )
+    raise UsageError(
+        f"The Keras backend is {active!r}, on which {names}{rest} cannot be built, only on {' or '.join(needed)}.",
+        hint=f"{way}; `zoo list backbones --backend {active}` shows what can be built on {active}.",
+    )
