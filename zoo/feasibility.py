@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from zoo.channels import fits
 from zoo.environment import active_backend
-from zoo.errors import UsageError
+from zoo.errors import SourceError, UsageError
+from zoo.specs import channels_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from zoo.registry import Catalog
-    from zoo.values import Spec
+    from zoo.values import HealthReport, Spec
 
 _FIRST = ("tensorflow", "jax", "torch")  # in the order in which they are advised
 _NAMED = 5
@@ -46,3 +48,25 @@ def check_backends(catalog: Catalog, specs: Iterable[Spec], *, backend: str | No
         f"The Keras backend is {active!r}, on which {names}{rest} cannot be built, only on {' or '.join(needed)}.",
         hint=f"{way}; `zoo list backbones --backend {active}` shows what can be built on {active}.",
     )
+
+
+def check_channels(report: HealthReport, spec: Spec) -> None:
+    """Refuses a backbone that takes other channels than pictures can be had with.
+
+    Args:
+        report: Of the scan.
+        spec: Of the backbone, completed.
+
+    Raises:
+        SourceError: Names the first such picture, and what to do.
+    """
+    wanted = channels_of(spec)
+    for limit, name in report.channels:
+        if fits(limit, wanted):
+            continue
+        what = f"an array of {limit} channels" if limit else "a picture, which can be had with 1 to 4 channels"
+        if "channels" in spec.values():
+            way = f"Write {spec.name}:channels={limit or 3}" + ("." if limit else ", or give arrays (.npy) instead.")
+        else:
+            way = f"{spec.name} takes RGB only: choose a backbone with an option `channels`, or give RGB pictures."
+        raise SourceError(f"{name!r} of {report.table.location} is {what}; {str(spec)!r} takes {wanted}.", hint=way)
