@@ -61,7 +61,10 @@ def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool]:
     version = npy.read_magic(file)
     if version not in _VERSIONS:
         raise ValueError(f"its NumPy format has version {version}, which pictures do not need")
-    shape, by_columns, dtype = _VERSIONS[version](file)
+    try:
+        shape, by_columns, dtype = _VERSIONS[version](file)
+    except (ValueError, SyntaxError, RecursionError) as error:
+        raise ValueError("the header of the array cannot be read") from error
     fault = array_fault(dtype, shape)
     if fault:
         raise ValueError(fault)

@@ -39,7 +39,7 @@ class Assembly:
     """A whole network: raw RGB 0–255 pictures in, logits out.
 
     Attributes:
-        model: Functional `keras.Model`, float32 (batch, size, size, 3) to float32 logits (batch, classes).
+        model: Functional `keras.Model`, float32 (batch, size, size, channels) to float32 logits (batch, classes).
         blocks: The backbone's blocks, input to output, with the layers that are in each.
         weights: Every weight of `model`, statistics included, with its block and role.
         unbuilt: Names of layers that own no weights although their kind has some.
