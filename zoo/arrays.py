@@ -10,15 +10,13 @@ import numpy as np
 from numpy.lib import format as npy
 
 from zoo.channels import array_fault
+from zoo.folders import ARRAYS
 
 if TYPE_CHECKING:
     import os
     from typing import IO
 
     from zoo.values import UInt8Array
-
-SUFFIX = ".npy"
-"""Ending of such files, in lower case."""
 
 MAX_BYTES = 3 * 178_956_970
 """Largest array that is read: as large as the largest RGB picture that is decoded."""
@@ -32,7 +30,7 @@ def is_array(path: str | os.PathLike[str]) -> bool:
     Raises:
         OSError: It cannot be opened.
     """
-    if Path(path).suffix.lower() != SUFFIX:
+    if Path(path).suffix.lower() != ARRAYS:
         return False
     with Path(path).open("rb") as file:
         return file.read(len(npy.MAGIC_PREFIX)) == npy.MAGIC_PREFIX

@@ -194,7 +194,8 @@ class Augmentation:
         name: Unique among augmentations.
         title: One line for lists.
         build: Called as `build(size, seed, **options)`; returns layers to be applied in order to float32 pictures
-            (batch, size, size, channels), 0–255, RGB if nothing else is asked for, with `training=True`; shape and range must stay. No layers: nothing.
+            (batch, size, size, channels), 0–255, mostly RGB, with `training=True`; shape and range must stay. No
+            layers: nothing.
         options: Keyword options of `build`.
         mixes_labels: Whether the layers mix pictures and with them their labels. They are then called with
             `{"images": pictures, "labels": float32 (batch, classes), rows that sum to 1}` and give the same back.

@@ -7,7 +7,6 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from zoo import folders
-from zoo.arrays import SUFFIX
 from zoo.builtin import _folders
 from zoo.errors import SourceError
 from zoo.values import ImageTable, Picture
@@ -117,9 +116,9 @@ def _file_notes(sides: Mapping[Part | None, ClassFolders]) -> list[str]:
     if ignored:
         notes.append(f"Ignored files that are no pictures, {len(ignored):,}: {kinds(ignored)}.")
     taken = [file for side in sides.values() for found in side.classes.values() for _, file in found.pictures]
-    arrays = sum(file.lower().endswith(SUFFIX) for file in taken)
+    arrays = sum(file.lower().endswith(folders.ARRAYS) for file in taken)
     if 0 < arrays < len(taken):
-        notes.append(f"Arrays ({SUFFIX}) are taken as pictures, {arrays:,} of {len(taken):,}.")
+        notes.append(f"Arrays ({folders.ARRAYS}) are taken as pictures, {arrays:,} of {len(taken):,}.")
     loose = [name for side in sides.values() for name, _ in side.beside.pictures]
     if loose:
         notes.append(
