@@ -220,7 +220,12 @@ def _must_be_still(leaf: KerasLayer, phase: Phase, *, has_state: bool) -> bool:
         return False
     if has_state and phase.batch_norm == "fixed":  # moving statistics, or whatever else a layer keeps for itself
         return True
-    return not phase.drop_layers and _DROPS.search(type(leaf).__name__) is not None
+    return not phase.drop_layers and is_drop_layer(leaf)
+
+
+def is_drop_layer(leaf: KerasLayer) -> bool:
+    """Whether a layer drops or disturbs at random in training, whatever its rate: told by the name of its class."""
+    return _DROPS.search(type(leaf).__name__) is not None
 
 
 @functools.cache
