@@ -79,6 +79,11 @@ def _weights_of(backbone: Backbone) -> str:
     return "; ".join(weights_words(one) for one in backbone.weights) or "none: starts from random weights"
 
 
+def _backends_of(backbone: Backbone) -> str:
+    """The Keras backends that can build it, where not all can."""
+    return ", ".join(backbone.backends)
+
+
 def _weights_in_brief(backbone: Backbone) -> str:
     """Its weights with how they are got: `imagenet (bundled)`, `imagenet (19 MB)`."""
     return "; ".join(
@@ -102,7 +107,8 @@ def _wide(catalog: Catalog, kind: Kind, items: Sequence[Item]) -> Table:
     if kind == "backbone":
         _backbone_columns(drawn)
         tables.column(drawn, "blocks", justify="right")
-        tables.column(drawn, "weights")
+        for header in ("only on", "weights"):
+            tables.column(drawn, header)
     else:
         tables.column(drawn, "name")
     for header in ("title", "options and defaults", "origin"):
@@ -111,7 +117,8 @@ def _wide(catalog: Catalog, kind: Kind, items: Sequence[Item]) -> Table:
         cells = [item.name]
         if kind == "backbone":
             backbone = cast("Backbone", item)
-            cells = [*_backbone_cells(backbone), str(len(backbone.blocks_for({}))), _weights_of(backbone)]
+            cells = [*_backbone_cells(backbone), str(len(backbone.blocks_for({}))), _backends_of(backbone)]
+            cells.append(_weights_of(backbone))
         cells += [item.title, options_words(item) or figures.MISSING, origin_words(catalog.origin(kind, item.name))]
         drawn.add_row(*(tables.name_of(cell) for cell in cells))
     return drawn
@@ -121,12 +128,16 @@ def _brief(backbones: Sequence[Backbone], *, licences: bool, titles: bool) -> Ta
     """One line for each backbone: what one chooses by. Where there is least room the weights are wrapped."""
     drawn = tables.table()
     _backbone_columns(drawn)
+    picky = any(backbone.backends for backbone in backbones)
+    if picky:
+        tables.column(drawn, "only on")
     tables.column(drawn, "weights", wrap=not licences)
     if titles:
         tables.column(drawn, "title")
     for backbone in backbones:
         weights = _weights_of(backbone) if licences else _weights_in_brief(backbone)
-        cells = [*_backbone_cells(backbone), weights or figures.MISSING, *([backbone.title] if titles else ())]
+        cells = [*_backbone_cells(backbone), *([_backends_of(backbone)] if picky else ())]
+        cells += [weights or figures.MISSING, *([backbone.title] if titles else ())]
         drawn.add_row(*(tables.name_of(cell) for cell in cells))
     return drawn
 
