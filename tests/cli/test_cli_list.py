@@ -52,7 +52,7 @@ def backbone(name: str, number: int) -> Backbone:
 @pytest.fixture
 def many(monkeypatch: pytest.MonkeyPatch) -> Catalog:
     """88 backbones of eight families and a head."""
-    names = [f"{family.lower()}-{size}-imagenet" for family in FAMILIES for size in range(11)]
+    names = [f"{family.lower()}-{size}-in1k" for family in FAMILIES for size in range(11)]
     items = [backbone(name, number) for number, name in enumerate(names, start=1)]
     entries = [Entry(item, "keras-zoo 0.1.0 (zoo.builtin.x)") for item in items]
     head = Head(name="gap", title="pools", build=lambda *_: None)
@@ -74,11 +74,11 @@ def test_a_long_list_is_one_line_each(zoo: Zoo, columns: int) -> None:
     lines = result.stdout.splitlines()
     assert 88 < len(lines) < 96
     assert max(map(cell_len, lines)) <= columns
-    (line,) = [line for line in lines if line.startswith("mobilenetv3-5-imagenet ")]
-    assert line.split()[:4] == ["mobilenetv3-5-imagenet", "14.0M", "252", "32"]
+    (line,) = [line for line in lines if line.startswith("mobilenetv3-5-in1k ")]
+    assert line.split()[:4] == ["mobilenetv3-5-in1k", "14.0M", "252", "32"]
     assert "bundled" in line
     assert "tensorflow" in line
-    assert "tensorflow" not in next(line for line in lines if line.startswith("mobilenetv3-6-imagenet "))
+    assert "tensorflow" not in next(line for line in lines if line.startswith("mobilenetv3-6-in1k "))
     assert ("Apache-2.0" in line) is (columns == 120)
 
 
@@ -94,7 +94,7 @@ def test_a_pipe_gets_everything_in_one_line(zoo: Zoo) -> None:
 def test_a_pattern_is_over_the_whole_name(zoo: Zoo) -> None:
     """Case does not count, and `resnet*` is no `xresnet`."""
     assert len(names_in(zoo, "--filter", "RESnet*")) == 11
-    assert names_in(zoo, "--filter", "*v3-1[01]*") == ["mobilenetv3-10-imagenet"]
+    assert names_in(zoo, "--filter", "*v3-1[01]*") == ["mobilenetv3-10-in1k"]
     assert "backbones (11 of 88)" in zoo("list", "--filter", "resnet-*").stdout
     assert "backbones" not in zoo("list", "--filter", "g?p").stdout
 
@@ -104,7 +104,7 @@ def test_limits_leave_out_what_is_not_counted_and_say_so(zoo: Zoo) -> None:
     """A backbone without a number of parameters is neither small nor large; stderr names it."""
     result = zoo("list", "backbones", "--max-params", "1.5M", "--json")
     assert [one["parameters"] for one in json.loads(result.stdout)["backbones"]] == [1_000_000, 1_500_000]
-    note = "note: efficientnet-0-imagenet does not declare its number of parameters and is left out"
+    note = "note: efficientnet-0-in1k does not declare its number of parameters and is left out"
     assert " ".join(result.stderr.split()) == note
     assert len(names_in(zoo, "--min-params", "43m")) == 3
     assert zoo("list", "backbones", "--filter", "res*", "--max-params", "1g").stderr == ""
@@ -164,11 +164,11 @@ def test_wrong_wishes_are_usage_errors(zoo: Zoo) -> None:
 @pytest.mark.parametrize(
     ("words", "hint"),
     [
-        (("--filter", "resnet"), "hint: --filter '*resnet*' matches resnet-0-imagenet, resnet-1-imagenet,"),
-        (("--filter", "resnte-1-imagenet"), "hint: Names near it: resnet-1-imagenet"),
+        (("--filter", "resnet"), "hint: --filter '*resnet*' matches resnet-0-in1k, resnet-1-in1k,"),
+        (("--filter", "resnte-1-in1k"), "hint: Names near it: resnet-1-in1k"),
         (("--filter", "??"), "hint: A pattern is over the whole name"),
-        (("--filter", "resnet*", "--max-params", "1M"), "hint: Without --filter 'resnet*': efficientnet-1-imagenet."),
-        (("--filter", "resnet*", "--max-params", "1M"), "Without --max-params 1.0M: resnet-0-imagenet,"),
+        (("--filter", "resnet*", "--max-params", "1M"), "hint: Without --filter 'resnet*': efficientnet-1-in1k."),
+        (("--filter", "resnet*", "--max-params", "1M"), "Without --max-params 1.0M: resnet-0-in1k,"),
     ],
 )
 def test_an_empty_list_says_what_is_in_the_way(zoo: Zoo, words: tuple[str, ...], hint: str) -> None:
@@ -181,7 +181,7 @@ def test_an_empty_list_says_what_is_in_the_way(zoo: Zoo, words: tuple[str, ...],
 def test_narrowing_keeps_the_order_and_counts(many: Catalog) -> None:
     """What is left stands as it stood; the total is that of the whole list."""
     found = narrow(many.items("backbone"), Wish(least=10**6, most=2 * 10**6))
-    assert [item.name for item in found.items] == [f"efficientnet-{n}-imagenet" for n in (1, 2, 3)]
-    assert (found.total, found.uncounted) == (88, ("efficientnet-0-imagenet",))
+    assert [item.name for item in found.items] == [f"efficientnet-{n}-in1k" for n in (1, 2, 3)]
+    assert (found.total, found.uncounted) == (88, ("efficientnet-0-in1k",))
     with pytest.raises(UsageError, match="--min-params cannot be"):
         parameters_of("many", flag="--min-params")
