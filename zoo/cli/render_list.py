@@ -9,6 +9,7 @@ from rich.text import Text
 
 from zoo import figures
 from zoo.cli import screen, tables
+from zoo.contracts import BACKENDS
 from zoo.options import write_value
 
 if TYPE_CHECKING:
@@ -79,9 +80,9 @@ def _weights_of(backbone: Backbone) -> str:
     return "; ".join(weights_words(one) for one in backbone.weights) or "none: starts from random weights"
 
 
-def _backends_of(backbone: Backbone) -> str:
-    """The Keras backends that can build it, where not all can."""
-    return ", ".join(backbone.backends)
+def _closed_backends(backbone: Backbone) -> str:
+    """The Keras backends that cannot build it: a shorter list than that of those that can."""
+    return ", ".join(name for name in BACKENDS if name not in (backbone.backends or BACKENDS))
 
 
 def _weights_in_brief(backbone: Backbone) -> str:
@@ -107,7 +108,7 @@ def _wide(catalog: Catalog, kind: Kind, items: Sequence[Item]) -> Table:
     if kind == "backbone":
         _backbone_columns(drawn)
         tables.column(drawn, "blocks", justify="right")
-        for header in ("only on", "weights"):
+        for header in ("not on", "weights"):
             tables.column(drawn, header)
     else:
         tables.column(drawn, "name")
@@ -117,7 +118,7 @@ def _wide(catalog: Catalog, kind: Kind, items: Sequence[Item]) -> Table:
         cells = [item.name]
         if kind == "backbone":
             backbone = cast("Backbone", item)
-            cells = [*_backbone_cells(backbone), str(len(backbone.blocks_for({}))), _backends_of(backbone)]
+            cells = [*_backbone_cells(backbone), str(len(backbone.blocks_for({}))), _closed_backends(backbone)]
             cells.append(_weights_of(backbone))
         cells += [item.title, options_words(item) or figures.MISSING, origin_words(catalog.origin(kind, item.name))]
         drawn.add_row(*(tables.name_of(cell) for cell in cells))
@@ -130,13 +131,13 @@ def _brief(backbones: Sequence[Backbone], *, licences: bool, titles: bool) -> Ta
     _backbone_columns(drawn)
     picky = any(backbone.backends for backbone in backbones)
     if picky:
-        tables.column(drawn, "only on")
+        tables.column(drawn, "not on")
     tables.column(drawn, "weights", wrap=not licences)
     if titles:
         tables.column(drawn, "title")
     for backbone in backbones:
         weights = _weights_of(backbone) if licences else _weights_in_brief(backbone)
-        cells = [*_backbone_cells(backbone), *([_backends_of(backbone)] if picky else ())]
+        cells = [*_backbone_cells(backbone), *([_closed_backends(backbone)] if picky else ())]
         cells += [weights or figures.MISSING, *([backbone.title] if titles else ())]
         drawn.add_row(*(tables.name_of(cell) for cell in cells))
     return drawn
