@@ -9,7 +9,7 @@
 | any | An array of just so many, as it is |
 
 Pictures, and arrays of 1 (grey) or 3 (RGB) channels, become 1 to 4. All other arrays are taken as they are or not at
-all: nobody knows what their channels mean.
+all: nobody knows what their channels mean. A TIFF that has bands which Pillow does not read becomes 1 and 3 only.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ MOST = 16
 
 _WHITE_16_BIT = 65535.0
 _GREY, _GREY_ALPHA, _RGB, _RGBA = 1, 2, 3, 4
+_SAMPLES_PER_PIXEL = 277  # tag of TIFF
 _PLAIN = 2  # dimensions of an array without channels
 _WORDS = {_GREY: "grey", _GREY_ALPHA: "grey and alpha", _RGB: "RGB", _RGBA: "RGB and alpha"}
 
@@ -40,10 +41,19 @@ def fits(limit: int, channels: int) -> bool:
     """Whether a picture can be had with a number of channels.
 
     Args:
-        limit: The only number that an array can be had with; 0 for pictures and arrays that become 1 to 4.
+        limit: The only number that an array can be had with; 0 for pictures and arrays that become 1 to 4; 3 for
+            pictures that become 1 and 3 only, because Pillow leaves some of their bands out.
         channels: The number that is wanted.
     """
+    if limit == _RGB:
+        return channels in {_GREY, _RGB}
     return channels == limit or (not limit and channels <= _RGBA)
+
+
+def has_unread_bands(image: Image.Image) -> bool:
+    """Whether a TIFF has more bands than Pillow reads: near infrared beside RGB, for example. Needs no decoding."""
+    samples = getattr(image, "tag_v2", {}).get(_SAMPLES_PER_PIXEL, 1)
+    return bool(samples > len(image.getbands()))
 
 
 def of_image(image: Image.Image, channels: int = _RGB) -> UInt8Array:

@@ -27,7 +27,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from zoo import arrays
-from zoo.channels import array_fault, of_array, of_image
+from zoo.channels import array_fault, has_unread_bands, of_array, of_image
 from zoo.errors import SourceError
 from zoo.events import Progress, ignore
 from zoo.unreadable import FAILURES, reason
@@ -130,6 +130,17 @@ def attempt(picture: Picture, channels: int | None = RGB) -> UInt8Array | Skippe
         return Skipped(picture.id, reason(picture.path or "", error))
 
 
+def is_short(picture: Picture) -> bool:
+    """Whether a picture that decodes is a TIFF with more bands than are read; only files with such names are asked."""
+    if picture.path is None or picture.pixels is not None or not picture.path.lower().endswith((".tif", ".tiff")):
+        return False
+    try:
+        with _PILLOW_SILENCE, Image.open(picture.path, formats=["TIFF"]) as image:
+            return has_unread_bands(image)
+    except FAILURES:  # of another format, in spite of its name
+        return False
+
+
 def decode_all(
     pictures: Sequence[Picture],
     use: Callable[[int, UInt8Array | Skipped], T],
@@ -221,6 +232,8 @@ def _decode(path: str | os.PathLike[str], channels: int | None) -> UInt8Array:
     with _PILLOW_SILENCE, Image.open(path, formats=formats) as image:
         if image.width * image.height > MAX_PIXELS:
             raise Image.DecompressionBombError(f"{image.width}×{image.height} pixels, the limit is {MAX_PIXELS:,}")
+        if channels not in {None, 1, RGB} and has_unread_bands(image):
+            raise ValueError(f"it is a TIFF with more bands than can be read, not a picture of {channels} channels")
         image.load()
         return of_image(_upright(image), channels or RGB)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zoo.channels import fits
+from zoo.decoding import RGB
 from zoo.environment import active_backend
 from zoo.errors import SourceError, UsageError
 from zoo.specs import channels_of
@@ -65,7 +66,10 @@ def check_channels(report: HealthReport, spec: Spec) -> None:
         if fits(limit, wanted):
             continue
         what = f"an array of {limit} channels" if limit else "a picture, which can be had with 1 to 4 channels"
-        if "channels" in spec.values():
+        if limit == RGB:
+            what = "a TIFF with more bands than are read, which can be had with 1 or 3 channels"
+            way = "Save all of its bands as an array (.npy), or take channels=3."
+        elif "channels" in spec.values():
             way = f"Write {spec.name}:channels={limit or 3}" + ("." if limit else ", or give arrays (.npy) instead.")
         else:
             way = f"{spec.name} takes RGB only: choose a backbone with an option `channels`, or give RGB pictures."

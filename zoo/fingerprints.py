@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -48,7 +48,7 @@ class Facts:
         height: In pixels, upright.
         constant: Whether all pixels have one colour.
         look: Perceptual hashes, see `zoo.likeness`.
-        channels: The only number of channels that it can be had with; 0 for pictures that become 1 to 4.
+        channels: What limits its number of channels, as in `zoo.channels.fits`.
     """
 
     fingerprint: str
@@ -74,9 +74,16 @@ def examine(
     keys = [_key(picture) if cache is not None else None for picture in pictures]
     recalled = [_recall(cache, key) for key in keys]
     missing = [index for index, facts in enumerate(recalled) if facts is None]
+
+    def look(position: int, outcome: UInt8Array | Skipped) -> Facts | Skipped:
+        if isinstance(outcome, Skipped):
+            return outcome
+        facts = facts_of(outcome)
+        return replace(facts, channels=decoding.RGB) if decoding.is_short(pictures[missing[position]]) else facts
+
     found = decoding.decode_all(
         [pictures[index] for index in missing],
-        lambda _, outcome: outcome if isinstance(outcome, Skipped) else facts_of(outcome),
+        look,
         task="checking pictures",
         channels=None,
         observe=observe,

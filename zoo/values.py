@@ -96,7 +96,7 @@ class HealthReport:
             pictures only the first is named.
         notes: Sentences for the person.
         digest: Hex SHA-256 over ids, labels, class names and fingerprints: names this data set.
-        channels: The only numbers of channels that pictures can be had with (0: any of 1 to 4), each with the first id.
+        channels: What limits the channels of pictures, as in `zoo.channels.fits`, each with the first such id.
     """
 
     table: ImageTable

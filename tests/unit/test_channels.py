@@ -13,9 +13,10 @@ from zoo import arrays
 from zoo.channels import of_image
 from zoo.decoding import attempt, decode, resize
 from zoo.errors import SourceError
+from zoo.feasibility import check_channels
 from zoo.health import scan
 from zoo.pixels import load_pixels, prepare, thumbnails
-from zoo.values import ImageTable, Picture, Skipped
+from zoo.values import ImageTable, Picture, Skipped, Spec
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -231,3 +232,25 @@ def test_the_scan_knows_what_channels_there_are(tmp_path: Path) -> None:
     assert report.duplicates == (("copy", "grey"), ("five", "other five"))
     assert [one.id for one in report.skipped] == ["float"]
     assert report.skipped[0].reason.startswith("its array is float64 (30, 40, 5), not uint8")
+
+
+def test_a_tiff_whose_bands_are_left_out_is_not_taken_for_opaque(tmp_path: Path) -> None:
+    """Pillow reads RGB of RGB and near infrared; alpha 255 would hide that. Real alpha hides nothing."""
+    path = tmp_path / "nir.tif"
+    Image.frombytes("RGBX", (40, 30), NOISE[:, :, :4].tobytes()).save(path, tiffinfo={338: 0})
+    Image.fromarray(np.ascontiguousarray(NOISE[:, :, :4])).save(tmp_path / "alpha.tif")
+    assert np.array_equal(decode(path), NOISE[:, :, :3])
+    assert decode(path, channels=1).shape == (30, 40, 1)
+    for channels in (2, 4):
+        with pytest.raises(SourceError, match=rf"a TIFF with more bands than can be read, not .* {channels} channels"):
+            decode(path, channels=channels)
+    assert np.array_equal(decode(tmp_path / "alpha.tif", channels=4), NOISE[:, :, :4])
+    pictures = tuple(
+        Picture(name, label, path=str(tmp_path / f"{name}.tif")) for label, name in enumerate(("alpha", "nir"))
+    )
+    report = scan(ImageTable("here", ("a", "b"), pictures))
+    assert report.channels == ((0, "alpha"), (3, "nir"))
+    check_channels(report, Spec("net", (("channels", 1),)))
+    check_channels(report, Spec("net"))
+    with pytest.raises(SourceError, match="'nir' of here is a TIFF with more bands than are read"):
+        check_channels(report, Spec("net", (("channels", 4),)))
