@@ -40,7 +40,7 @@ class Assembly:
     """A whole network: raw RGB 0–255 pictures in, logits out.
 
     Attributes:
-        model: Functional `keras.Model`, float32 (batch, size, size, 3) to float32 logits (batch, classes).
+        model: Functional `keras.Model`, float32 (batch, size, size, channels) to float32 logits (batch, classes).
         blocks: The backbone's blocks, input to output, with the layers that are in each.
         weights: Every weight of `model`, statistics included, with its block and role.
         unbuilt: Names of layers that own no weights although their kind has some.
@@ -231,7 +231,12 @@ def _must_be_still(leaf: KerasLayer, phase: Phase, *, has_state: bool) -> bool:
         return False
     if has_state and phase.batch_norm == "fixed":  # moving statistics, or whatever else a layer keeps for itself
         return True
-    return not phase.drop_layers and _DROPS.search(type(leaf).__name__) is not None
+    return not phase.drop_layers and is_drop_layer(leaf)
+
+
+def is_drop_layer(leaf: KerasLayer) -> bool:
+    """Whether a layer drops or disturbs at random in training, whatever its rate: told by the name of its class."""
+    return _DROPS.search(type(leaf).__name__) is not None
 
 
 @functools.cache

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 from zoo.backend import require_keras, reseed
 from zoo.contracts import Phase
 from zoo.errors import ContractError, UnknownNameError, WeightsError
+from zoo.specs import channels_of
 
 if TYPE_CHECKING:
     from zoo.assembly import Assembly
     from zoo.augmenting import Augmenter
-    from zoo.contracts import Backbone, WeightsChoice
+    from zoo.contracts import Backbone, KerasModel, WeightsChoice
     from zoo.registry import Catalog
     from zoo.stepping import Solver
     from zoo.values import Recipe, Spec
@@ -57,6 +58,7 @@ def build(recipe: Recipe, catalog: Catalog) -> Built:
     reseed(recipe.seed)
     weights = choose_weights(record, recipe.backbone)
     backbone = functional(record.build(size=size, weights=weights, **own), name=record.name)
+    _check_input(backbone, recipe.backbone)
     reseed(recipe.seed)
     head_item, blocks = catalog.head(recipe.head.name), record.blocks_for(recipe.backbone.values())
     taps = head_item.taps(len(blocks), **recipe.head.values()) if head_item.taps else ()
@@ -72,6 +74,15 @@ def build(recipe: Recipe, catalog: Catalog) -> Built:
     reseed(recipe.seed)
     solve = functools.partial(head_item.solve, **recipe.head.values()) if head_item.solve else None
     return Built(assembly, phases, Augmenter(layers, mixes_labels=augmentation.mixes_labels), solve)
+
+
+def _check_input(backbone: KerasModel, spec: Spec) -> None:
+    own, wanted = backbone.inputs[0].shape[-1], channels_of(spec)
+    if own != wanted:
+        raise ContractError(
+            f"Backbone {str(spec)!r} built a network for pictures of {own} channels, not {wanted}.",
+            hint="Its build() must obey its option `channels`, and take RGB without one. Tell its author.",
+        )
 
 
 def _check_head(head: object, spec: Spec, classes: int) -> None:

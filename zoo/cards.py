@@ -5,6 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from zoo.channels import words
+from zoo.specs import channels_of
+
 if TYPE_CHECKING:
     from zoo.contracts import Backbone
     from zoo.values import RunRecord
@@ -16,13 +19,16 @@ def card_of(record: RunRecord, backbone: Backbone) -> dict[str, Any]:
     """Card of a finished run: classes, pixels, recipe, weights and their licence, scores, receipt, versions."""
     weights_id = record.recipe.backbone.values()["weights"]
     declared = next((weights for weights in backbone.weights if weights.id == weights_id), None)
+    channels = channels_of(record.recipe.backbone)
     return {
         "format": FORMAT,
         "run": record.id,
         "classes": list(record.recipe.classes),
         "input": {
             "size": record.recipe.backbone.values()["size"],
-            "pixels": "RGB, 0-255, channels last; resized to the square with Pillow's bilinear filter, EXIF applied",
+            "channels": channels,
+            "pixels": f"{words(channels)}, 0-255, channels last; "
+            "resized to the square with Pillow's bilinear filter, EXIF applied",
         },
         "output": "probabilities, one for each class in the order of `classes`",
         "recipe": {

@@ -15,6 +15,7 @@ from zoo.backend import quiet, require_keras
 from zoo.board import Board, Context, baselines, build_board
 from zoo.errors import RecipeError, RunNotFoundError, StoreError, UsageError, ZooError
 from zoo.events import GridStarted, Note
+from zoo.feasibility import check_backends, check_channels
 from zoo.plugins import load_catalog
 from zoo.progress import for_python
 from zoo.recipe import (
@@ -26,6 +27,7 @@ from zoo.recipe import (
     validate_recipe,
 )
 from zoo.settings import setting_fault
+from zoo.specs import channels_of
 from zoo.store import Store
 from zoo.values import Recipe
 
@@ -244,6 +246,7 @@ def _specs(
         [complete_head(catalog, name) for name in heads],
         [complete_augmentation(catalog, name) for name in augmentations],
     )
+    check_backends(catalog, columns[0])
     rows = ((backbone, head, policy, extra) for backbone, policy, head, extra in product(*columns))
     return list(dict.fromkeys(rows))
 
@@ -283,6 +286,7 @@ def _bench(catalog: Catalog, dataset: Dataset, store: Store, observe: Observer) 
 
 def _recipe(dataset: Dataset, row: tuple[Spec, Spec, Spec, Spec], seed: int, settings: Settings) -> Recipe:
     backbone, head, policy, augmentation = row
+    check_channels(dataset.report, backbone)
     recipe = Recipe(
         backbone=backbone,
         head=head,
@@ -338,7 +342,8 @@ def _score_test(board: Board, bench: Bench, records: Sequence[RunRecord]) -> Non
     chosen = [record for record in records if record.id in row.run_ids and record.validation and record.id not in seen]
     if not chosen:
         return
-    side = dataset.test_side(size_of(chosen[0].recipe.backbone))
+    backbone = chosen[0].recipe.backbone
+    side = dataset.test_side(size_of(backbone), channels_of(backbone))
     for record in chosen:
         probabilities = predict(load_model(store.folder(record.id)), side.pixels).probabilities
         store.save_predictions(

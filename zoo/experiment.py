@@ -21,6 +21,7 @@ from zoo.forward import value_of
 from zoo.proof import check_delivered, early_notes, inference_accuracy, prove, verdict
 from zoo.recipe import item_origins, recipe_digest, row_digest
 from zoo.runtime import runtime
+from zoo.specs import channels_of
 
 if TYPE_CHECKING:
     from zoo.building import Built
@@ -145,8 +146,8 @@ def _execute(record: RunRecord, bench: Bench) -> RunRecord:
     recipe, dataset = record.recipe, bench.dataset
     bench.observe(Stage("building the network"))
     built = build(recipe, bench.catalog)
-    size = size_of(recipe.backbone)
-    sides = (dataset.side("train", size), dataset.side("validation", size))
+    size, channels = size_of(recipe.backbone), channels_of(recipe.backbone)
+    sides = (dataset.side("train", size, channels), dataset.side("validation", size, channels))
     notes = early_notes(recipe, built, len(sides[0].labels))
     for text in notes:
         bench.observe(Note(text, level="warning"))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     UInt8Array = npt.NDArray[np.uint8]
-    """Pictures or a picture: RGB, 0–255, channels last."""
+    """Pictures or a picture: 0–255, channels last, RGB if nothing else is said."""
     FloatArray = npt.NDArray[np.float32]
     IntArray = npt.NDArray[np.int64]
 
@@ -39,7 +39,7 @@ class Picture:
         id: Stable name within its table: the path below the data folder with `/`, or a made-up name.
         label: Index into `ImageTable.classes`.
         path: File to decode, or None where `pixels` holds the picture.
-        pixels: uint8 array of shape (height, width, 3), RGB, or None where `path` names a file.
+        pixels: uint8 array, (height, width) or (height, width, channels), or None where `path` names a file.
         part: The side it must be on (pre-split data), or None.
         group: Pictures with the same group are kept on one side; None for no group.
     """
@@ -96,6 +96,7 @@ class HealthReport:
             pictures only the first is named.
         notes: Sentences for the person.
         digest: Hex SHA-256 over ids, labels, class names and fingerprints: names this data set.
+        channels: What limits the channels of pictures, as in `zoo.channels.fits`, each with the first such id.
     """
 
     table: ImageTable
@@ -106,6 +107,7 @@ class HealthReport:
     look_alikes: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...]
     digest: str
+    channels: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,7 @@ class Side:
     """The pictures of one side of the split, decoded.
 
     Attributes:
-        pixels: uint8 (n, size, size, 3).
+        pixels: uint8 (n, size, size, channels).
         labels: int64 (n,).
         key: Names the pictures for the feature cache.
     """

@@ -49,7 +49,8 @@ def run(name: str, *, seed: int = 0, wrong: int | None = 0, offset: int = 0, **c
     )
     predicted = None if wrong is None else (LABELS, probabilities(wrong, offset=offset))
     record = RunRecord(
-        id=f"{name}-{policy}-{augmentation}-{seed}-{changes.get('started', '')}{recipe.data}{recipe.split}{recipe.epochs}",
+        id=f"{name}-{policy}-{augmentation}-{seed}-{changes.get('started', '')}"
+        f"{recipe.data}{recipe.split}{recipe.epochs}",
         recipe=recipe,
         digest="x",
         status="failed" if wrong is None else "finished",

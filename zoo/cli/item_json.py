@@ -29,6 +29,8 @@ def item_document(catalog: Catalog, *, kind: Kind, name: str) -> dict[str, Any]:
             "family": backbone.family,
             "image_size": backbone.image_size,
             "min_size": backbone.min_size,
+            "parameters": backbone.parameters,
+            "backends": list(backbone.backends),
             "blocks": [block.name for block in backbone.blocks_for({})],
             "weights": [dataclasses.asdict(weights) for weights in backbone.weights],
             "pixels": backbone.pixels,

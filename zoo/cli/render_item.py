@@ -121,7 +121,9 @@ def _sheet_command(spec: Spec) -> str:
 def _backbone_facts(backbone: Backbone) -> list[tuple[str, str]]:
     return [
         ("family", backbone.family),
+        ("parameters", f"{backbone.parameters:,}, statistics included" if backbone.parameters else ""),
         ("pictures", f"{backbone.image_size} px, at least {backbone.min_size} px"),
+        ("backends", ", ".join(backbone.backends)),
         ("pixels", f"{backbone.pixels} (the network does it; raw RGB 0–255 goes in)"),
     ]
 
