@@ -78,6 +78,23 @@ def _install_hint() -> str:
     return hint + (f", or set KERAS_BACKEND={there[0]}, which is installed." if there and wanted not in there else ".")
 
 
+def is_accelerated() -> bool:
+    """Whether the backend computes on something other than a CPU."""
+    keras = require_keras()
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        return bool(tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("TPU"))
+    if backend == "jax":
+        import jax
+
+        return bool(jax.default_backend() != "cpu")
+    from keras.src.backend.torch.core import get_device
+
+    return bool(get_device() != "cpu")
+
+
 @contextlib.contextmanager
 def clean_state(seed: int) -> Iterator[None]:
     """Seeds Python, NumPy and Keras and sets float32 for the time of one run; gives the person's own state back.

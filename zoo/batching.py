@@ -12,6 +12,18 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 
+def step_plan(count: int, *, batch_size: int, accumulate: int) -> tuple[int, int]:
+    """Pictures in a batch, and batches in a step: what was asked for, or what there are pictures for.
+
+    Args:
+        count: Number of training pictures.
+        batch_size: At least 1.
+        accumulate: Batches whose mean gradient makes one step, at least 1.
+    """
+    batch = min(batch_size, count)
+    return batch, min(accumulate, count // batch)
+
+
 def order(count: int, *, batch_size: int, seed: int) -> Iterator[list[Array]]:
     """Epochs of batches of row numbers, without end.
 

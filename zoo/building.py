@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from zoo.backend import require_keras, reseed
 from zoo.contracts import Phase
 from zoo.errors import ContractError, UnknownNameError, WeightsError
+from zoo.precision import building_in
+from zoo.schedules import RATE_FACTORS, scaled_by, scaled_to
 from zoo.specs import channels_of
 
 if TYPE_CHECKING:
@@ -57,7 +59,8 @@ def build(recipe: Recipe, catalog: Catalog) -> Built:
     size, own = size_of(recipe.backbone), own_options(recipe.backbone)
     reseed(recipe.seed)
     weights = choose_weights(record, recipe.backbone)
-    backbone = functional(record.build(size=size, weights=weights, **own), name=record.name)
+    with building_in(recipe.precision):
+        backbone = functional(record.build(size=size, weights=weights, **own), name=record.name)
     _check_input(backbone, recipe.backbone)
     reseed(recipe.seed)
     head_item, blocks = catalog.head(recipe.head.name), record.blocks_for(recipe.backbone.values())
@@ -100,7 +103,10 @@ def _check_head(head: object, spec: Spec, classes: int) -> None:
 
 
 def plan_phases(recipe: Recipe, catalog: Catalog, *, blocks: int) -> tuple[Phase, ...]:
-    """The policy's phases for a number of blocks, checked, with the recipe's learning rate if it has one.
+    """The policy's phases for a number of blocks, checked, with the recipe's schedule and learning rate.
+
+    Without a rate they have the policy's own, which are meant for Adam, times the optimiser's factor (`RATE_FACTORS`);
+    so they do with the rate `auto` until its test was made.
 
     Raises:
         ContractError: If the phases are not what `Policy.plan` promises.
@@ -117,10 +123,12 @@ def plan_phases(recipe: Recipe, catalog: Catalog, *, blocks: int) -> tuple[Phase
             f"Policy {policy.name!r} planned {[phase.epochs for phase in phases]} epochs for {recipe.epochs}.",
             hint="Its phases must have at least one epoch each and add up; try more epochs.",
         )
-    if recipe.learning_rate is None:
-        return phases
-    scale = recipe.learning_rate / max(phase.learning_rate for phase in phases)
-    return tuple(dataclasses.replace(phase, learning_rate=phase.learning_rate * scale) for phase in phases)
+    if recipe.schedule != "policy":
+        phases = tuple(dataclasses.replace(phase, schedule=recipe.schedule) for phase in phases)
+    if recipe.learning_rate is not None and recipe.learning_rate != "auto":
+        return scaled_to(phases, recipe.learning_rate)
+    factor = RATE_FACTORS[recipe.optimiser]
+    return phases if factor == 1 else scaled_by(phases, factor)
 
 
 def _phase_fault(phase: object) -> str:

@@ -6,17 +6,25 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from zoo.channels import words
+from zoo.precision import dtype_policy
 from zoo.specs import channels_of
 
 if TYPE_CHECKING:
     from zoo.contracts import Backbone
+    from zoo.rate_curve import RangeTest
     from zoo.values import RunRecord
 
 FORMAT = 1
 
 
-def card_of(record: RunRecord, backbone: Backbone) -> dict[str, Any]:
-    """Card of a finished run: classes, pixels, recipe, weights and their licence, scores, receipt, versions."""
+def card_of(record: RunRecord, backbone: Backbone, *, tested: RangeTest | None = None) -> dict[str, Any]:
+    """Card of a finished run: classes, pixels, recipe, weights and their licence, scores, receipt, versions.
+
+    Args:
+        record: The run.
+        backbone: What it was built on.
+        tested: Its learning-rate range test, if it made one.
+    """
     weights_id = record.recipe.backbone.values()["weights"]
     declared = next((weights for weights in backbone.weights if weights.id == weights_id), None)
     channels = channels_of(record.recipe.backbone)
@@ -30,6 +38,7 @@ def card_of(record: RunRecord, backbone: Backbone) -> dict[str, Any]:
             "pixels": f"{words(channels)}, 0-255, channels last; "
             "resized to the square with Pillow's bilinear filter, EXIF applied",
         },
+        "dtype_policies": {"backbone": dtype_policy(record.recipe.precision), "head": "float32"},
         "output": "probabilities, one for each class in the order of `classes`",
         "recipe": {
             "backbone": str(record.recipe.backbone),
@@ -42,6 +51,7 @@ def card_of(record: RunRecord, backbone: Backbone) -> dict[str, Any]:
                 if field.name not in {"backbone", "head", "policy", "augmentation", "classes"}
             },
         },
+        "range_test": dataclasses.asdict(tested) if tested else None,
         "digest": record.digest,
         "weights": dataclasses.asdict(declared) if declared else {"id": str(weights_id), "licence": "your own"},
         "backbone": {"title": backbone.title, "family": backbone.family, "reference": backbone.reference},

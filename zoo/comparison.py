@@ -4,32 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from zoo import statistics
 from zoo.backend import quiet, require_keras
 from zoo.board import Board, Context, baselines, build_board
-from zoo.errors import RecipeError, RunNotFoundError, StoreError, UsageError, ZooError
+from zoo.errors import RunNotFoundError, StoreError, ZooError
 from zoo.events import GridStarted, Note
-from zoo.feasibility import check_backends, check_channels
+from zoo.lineup import Settings, check_settings, combinations, recipe_of
 from zoo.plugins import load_catalog
 from zoo.progress import for_python
-from zoo.recipe import (
-    complete_augmentation,
-    complete_backbone,
-    complete_head,
-    complete_policy,
-    row_digest,
-    validate_recipe,
-)
-from zoo.settings import setting_fault
+from zoo.recipe import row_digest
 from zoo.specs import channels_of
 from zoo.store import Store
-from zoo.values import Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,19 +28,7 @@ if TYPE_CHECKING:
     from zoo.experiment import Bench
     from zoo.registry import Catalog
     from zoo.runs import Run
-    from zoo.values import Metric, RunRecord, Spec
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The plain settings that all rows of a call share; see `Recipe`."""
-
-    epochs: int
-    batch_size: int
-    learning_rate: float | None
-    label_smoothing: float
-    patience: int | None
-    metric: Metric
+    from zoo.values import Metric, Optimiser, Precision, RunRecord, Schedule
 
 
 POLICIES = ("freeze-all", "bn-affine", "bn-trainable", "unfreeze-top-k:k=2")
@@ -67,7 +44,13 @@ def fit(
     augment: str = "none",
     epochs: int = 10,
     batch_size: int = 32,
-    learning_rate: float | None = None,
+    learning_rate: float | Literal["auto"] | None = None,
+    schedule: Schedule = "policy",
+    optimiser: Optimiser = "adam",
+    weight_decay: float = 0.0,
+    accumulate: int = 1,
+    ema: float = 0.0,
+    precision: Precision = "float32",
     label_smoothing: float = 0.0,
     patience: int | None = 5,
     metric: Metric = "accuracy",
@@ -91,7 +74,13 @@ def fit(
         augment: Name with options of the augmentation of training pictures.
         epochs: Epochs over all phases, at least 1.
         batch_size: Pictures per training step, at least 2.
-        learning_rate: Highest rate of the policy's phases; the policy's own if not given.
+        learning_rate: Highest rate of the policy's phases; the policy's own if not given; `auto` runs a range test.
+        schedule: Course of the rate in every phase; `policy` is what the policy's phases say.
+        optimiser: `adam`, `adamw`, `sgd` (Nesterov's momentum 0.9), `rmsprop` or `lion`.
+        weight_decay: Share of each weight, times the rate, that every step takes off; not of biases, gammas and betas.
+        accumulate: Batches whose mean gradient makes one step.
+        ema: Decay of the moving average of the weights that is validated and delivered, in [0, 1); 0 for none.
+        precision: What the backbone's layers compute in: `float32`, `bfloat16` or `float16`.
         label_smoothing: Share of the target spread over all classes, in [0, 1).
         patience: Epochs without improvement after which a phase ends; None never ends one early.
         metric: What the best epoch is chosen by, on the validation part.
@@ -114,12 +103,25 @@ def fit(
 
     items = catalog or load_catalog()
     watch = observe or for_python()
-    specs = _specs(items, [backbone], [head], [policy], [augment])
-    settings = Settings(epochs, batch_size, learning_rate, label_smoothing, patience, metric)
-    _check({**dataclasses.asdict(settings), "seed": seed})
+    specs = combinations(items, [backbone], [head], [policy], [augment])
+    settings = Settings(
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        schedule=schedule,
+        optimiser=optimiser,
+        weight_decay=weight_decay,
+        accumulate=accumulate,
+        ema=ema,
+        precision=precision,
+        label_smoothing=label_smoothing,
+        patience=patience,
+        metric=metric,
+    )
+    check_settings({**dataclasses.asdict(settings), "seed": seed})
     with Store(store) as opened:
         dataset = _dataset(data, items, opened, source=source, split=split, split_seed=split_seed, observe=watch)
-        recipe = _recipe(dataset, specs[0], seed, settings)
+        recipe = recipe_of(dataset, specs[0], seed, settings)
         context = _context(dataset)
         opened.save_board_context(context.data, context.split, context)
         record = run(recipe, _bench(items, dataset, opened, watch), reraise=True)
@@ -136,7 +138,13 @@ def compare(
     seeds: int = 1,
     epochs: int = 10,
     batch_size: int = 32,
-    learning_rate: float | None = None,
+    learning_rate: float | Literal["auto"] | None = None,
+    schedule: Schedule = "policy",
+    optimiser: Optimiser = "adam",
+    weight_decay: float = 0.0,
+    accumulate: int = 1,
+    ema: float = 0.0,
+    precision: Precision = "float32",
     label_smoothing: float = 0.0,
     patience: int | None = 5,
     metric: Metric = "accuracy",
@@ -161,7 +169,13 @@ def compare(
         seeds: Runs of each row, with the seeds 0, 1, 2, …; the mean is ranked.
         epochs: As in `fit`, and so are the rest.
         batch_size: Pictures per training step.
-        learning_rate: Highest rate of the phases; each policy's own if not given.
+        learning_rate: Highest rate of the phases; each policy's own if not given; `auto` tests rates in each run.
+        schedule: Course of the rate in every phase; `policy` is what the policy's phases say.
+        optimiser: `adam`, `adamw`, `sgd` (Nesterov's momentum 0.9), `rmsprop` or `lion`.
+        weight_decay: Share of each weight, times the rate, that every step takes off; not of biases, gammas and betas.
+        accumulate: Batches whose mean gradient makes one step.
+        ema: Decay of the moving average of the weights that is validated and delivered, in [0, 1); 0 for none.
+        precision: What the backbone's layers compute in: `float32`, `bfloat16` or `float16`.
         label_smoothing: In [0, 1).
         patience: In epochs, or None.
         metric: What rows are ranked by and epochs are chosen by.
@@ -179,12 +193,25 @@ def compare(
 
     items = catalog or load_catalog()
     watch = observe or for_python()
-    specs = _specs(items, backbones, heads, policies, augmentations)
-    settings = Settings(epochs, batch_size, learning_rate, label_smoothing, patience, metric)
-    _check({**dataclasses.asdict(settings), "seeds": seeds})
+    specs = combinations(items, backbones, heads, policies, augmentations)
+    settings = Settings(
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        schedule=schedule,
+        optimiser=optimiser,
+        weight_decay=weight_decay,
+        accumulate=accumulate,
+        ema=ema,
+        precision=precision,
+        label_smoothing=label_smoothing,
+        patience=patience,
+        metric=metric,
+    )
+    check_settings({**dataclasses.asdict(settings), "seeds": seeds})
     with Store(store) as opened:
         dataset = _dataset(data, items, opened, source=source, split=split, split_seed=split_seed, observe=watch)
-        recipes = [_recipe(dataset, row, seed, settings) for row in specs for seed in range(seeds)]
+        recipes = [recipe_of(dataset, row, seed, settings) for row in specs for seed in range(seeds)]
         bench = _bench(items, dataset, opened, watch)
         context = _context(dataset)
         opened.save_board_context(context.data, context.split, context)
@@ -218,39 +245,6 @@ def leaderboard(store: str | Path = "zoo-runs", *, metric: Metric = "accuracy") 
         return _board(opened, opened.runs(), contexts[-1], metric)
 
 
-def _check(settings: dict[str, object]) -> None:
-    """Refuses a setting before the pictures are even looked at."""
-    for name, value in settings.items():
-        fault = setting_fault(name, value)
-        if fault:
-            raise RecipeError(fault, hint=f"Change {name}.")
-
-
-def _specs(
-    catalog: Catalog,
-    backbones: Sequence[str],
-    heads: Sequence[str],
-    policies: Sequence[str],
-    augmentations: Sequence[str],
-) -> list[tuple[Spec, Spec, Spec, Spec]]:
-    """All combinations, each once, those that share frozen work side by side."""
-    named = {"backbone": backbones, "head": heads, "policy": policies, "augmentation": augmentations}
-    for kind, names in named.items():
-        if isinstance(names, str) or not names:
-            raise UsageError(
-                f"No {kind} is named: {names!r}.", hint=f"Give at least one; `zoo list {kind}s` shows them."
-            )
-    columns = (
-        [complete_backbone(catalog, name) for name in backbones],
-        [complete_policy(catalog, name) for name in policies],
-        [complete_head(catalog, name) for name in heads],
-        [complete_augmentation(catalog, name) for name in augmentations],
-    )
-    check_backends(catalog, columns[0])
-    rows = ((backbone, head, policy, extra) for backbone, policy, head, extra in product(*columns))
-    return list(dict.fromkeys(rows))
-
-
 def _dataset(
     data: object,
     catalog: Catalog,
@@ -282,24 +276,6 @@ def _bench(catalog: Catalog, dataset: Dataset, store: Store, observe: Observer) 
     from zoo.prefix import FeatureCache
 
     return Bench(catalog, dataset, store, FeatureCache(observe=observe), observe)
-
-
-def _recipe(dataset: Dataset, row: tuple[Spec, Spec, Spec, Spec], seed: int, settings: Settings) -> Recipe:
-    backbone, head, policy, augmentation = row
-    check_channels(dataset.report, backbone)
-    recipe = Recipe(
-        backbone=backbone,
-        head=head,
-        policy=policy,
-        augmentation=augmentation,
-        data=dataset.report.digest,
-        split=dataset.split.digest,
-        classes=dataset.classes,
-        seed=seed,
-        **dataclasses.asdict(settings),
-    )
-    validate_recipe(recipe)
-    return recipe
 
 
 def _context(dataset: Dataset) -> Context:

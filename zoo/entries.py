@@ -12,6 +12,7 @@ import numpy as np
 
 from zoo import statistics
 from zoo.rows import Row
+from zoo.settings import OPTIONS
 from zoo.values import Scores
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     """By run id: true labels (n,) and probabilities (n, classes) on the validation part."""
 
 NOT_LEARNING: Status = "not learning in inference mode"
-SETTINGS = ("epochs", "batch_size", "learning_rate", "label_smoothing", "patience", "metric")
+SETTINGS = ("epochs", "batch_size", "learning_rate", *OPTIONS, "label_smoothing", "patience", "metric")
 """Fields of a recipe that a row's four names do not show."""
 ENVIRONMENT = (
     "backend",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from zoo.rate_curve import RangeTest
     from zoo.values import EpochRecord, HealthReport, Recipe, RunRecord, Split
 
 
@@ -72,6 +73,13 @@ class StepTaken(Event):
     epoch: int
     done: int
     total: int
+
+
+@dataclass(frozen=True, slots=True)
+class RateTested(Event):
+    """The range test of the present run is over."""
+
+    test: RangeTest
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from zoo.errors import DivergedError, TrainingError, WeightsError, ZooError
 from zoo.events import Note, RunEnded, RunStarted, Stage, ignore
 from zoo.forward import value_of
 from zoo.proof import check_delivered, early_notes, inference_accuracy, prove, verdict
+from zoo.rate_curve import read_curve, write_curve
 from zoo.recipe import item_origins, recipe_digest, row_digest
 from zoo.runtime import runtime
 from zoo.specs import channels_of
@@ -78,7 +79,9 @@ def run(recipe: Recipe, bench: Bench, *, index: int = 1, total: int = 1, reraise
     try:
         with clean_state(recipe.seed):
             record = _execute(record, bench)
-        write_card(card_of(record, bench.catalog.backbone(recipe.backbone.name)), bench.store.folder(run_id))
+        folder = bench.store.folder(run_id)
+        card = card_of(record, bench.catalog.backbone(recipe.backbone.name), tested=read_curve(folder))
+        write_card(card, folder)
     except KeyboardInterrupt:
         bench.store.finish(dataclasses.replace(record, status="interrupted", reason="stopped by the person"))
         raise
@@ -156,7 +159,7 @@ def _execute(record: RunRecord, bench: Bench) -> RunRecord:
     model = save_model(built.assembly.deliverable(), bench.store.folder(record.id))
     predictions = predict(model, sides[1].pixels)
     scores = statistics.score(predictions.probabilities, sides[1].labels)
-    check_delivered(trained, scores)
+    check_delivered(trained, scores, precision=recipe.precision)
     inference = inference_accuracy(built, model, sides[0])
     status, reason, late = verdict(built, trained, scores, inference, sides)
     bench.store.save_predictions(
@@ -203,9 +206,11 @@ def _trained(record: RunRecord, bench: Bench, built: Built, sides: tuple[Side, S
 
 
 def _recording(bench: Bench, run_id: str) -> Observer:
-    from zoo.events import EpochEnded
+    from zoo.events import EpochEnded, RateTested
 
     def observe(event: Any) -> None:  # noqa: ANN401 - any event
+        if isinstance(event, RateTested):
+            write_curve(event.test, bench.store.folder(run_id))
         if isinstance(event, EpochEnded):
             bench.store.add_epoch(run_id, event.record)
         bench.observe(event)

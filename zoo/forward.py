@@ -36,7 +36,7 @@ def forward_batch(model: KerasModel, tensors: Sequence[Any]) -> list[np.ndarray[
         tensors: Arrays with equal first side n, 1 ≤ n ≤ `BATCH`.
 
     Returns:
-        The model's outputs as float32 arrays with first side n.
+        The model's outputs as arrays of their own types (float32 unless in mixed precision) with first side n.
     """
     count = len(tensors[0])
     full = [np.concatenate([t, np.repeat(t[-1:], BATCH - count, axis=0)]) if count < BATCH else t for t in tensors]

@@ -26,12 +26,15 @@ _PICTURES = 4  # dimensions: batch, height, width, channels
 
 
 def can_fuse(layer: KerasLayer) -> bool:
-    """Whether the kernel computes what this layer does: stock BatchNorm on TensorFlow, float32, channels last."""
+    """Whether the kernel computes what this layer does: stock BatchNorm on TensorFlow, channels last.
+
+    In mixed precision it works in float32 and rounds the result, as Keras' own layer does.
+    """
     return (
         keras.backend.backend() == "tensorflow"
         and type(layer) is keras.layers.BatchNormalization
         and layer.built
-        and layer.compute_dtype == "float32"
+        and layer.variable_dtype == "float32"
         and len(layer.input_spec.axes) == 1
         and layer.input_spec.ndim == _PICTURES
         and next(iter(layer.input_spec.axes)) in {-1, _PICTURES - 1}
@@ -52,7 +55,7 @@ class AdaptingBatchNormalization(keras.layers.BatchNormalization):  # type: igno
     """In training, normalises with the statistics of the batch and moves the moving ones; else as Keras does."""
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:  # noqa: ANN401 - Keras' own signature
-        """Float32 (batch, height, width, channels) to the same shape."""
+        """Floats (batch, height, width, channels) to the same shape and type."""
         if not (training and self.trainable):
             return super().call(inputs, training=False, mask=mask)
         result, mean, variance = batch_normalised(self, inputs)
@@ -67,11 +70,17 @@ def batch_normalised(layer: KerasLayer, inputs: Any) -> tuple[Any, Any, Any]:  #
 
     scale, offset = _scale_and_offset(layer)
     result = tf.raw_ops.FusedBatchNormV3(
-        x=inputs, scale=scale, offset=offset, mean=[], variance=[], epsilon=layer.epsilon, is_training=True
+        x=tf.cast(inputs, "float32"),
+        scale=scale,
+        offset=offset,
+        mean=[],
+        variance=[],
+        epsilon=layer.epsilon,
+        is_training=True,
     )
     shape = tf.shape(inputs)
     count = tf.cast(shape[0] * shape[1] * shape[2], "float32")
-    return result.y, result.batch_mean, result.batch_variance * (count - 1.0) / count
+    return tf.cast(result.y, inputs.dtype), result.batch_mean, result.batch_variance * (count - 1.0) / count
 
 
 @contextlib.contextmanager

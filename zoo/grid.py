@@ -17,13 +17,13 @@ import re
 import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from zoo.errors import RecipeError
 from zoo.settings import SETTINGS, setting_fault
 
 if TYPE_CHECKING:
-    from zoo.values import Metric
+    from zoo.values import Metric, Optimiser, Precision, Schedule
 
 _PLACES = re.compile(r"demo(:.*)?|[A-Za-z][A-Za-z0-9+.-]+://.*", re.DOTALL)
 """Data that are no path: the built-in demo, and addresses."""
@@ -45,7 +45,13 @@ class GridRecipe:
         batch_size: Pictures per training step.
         split: Shares of training, validation and test part; they add up to 1.
         split_seed: Seed that draws the split.
-        learning_rate: Highest rate of a policy's phases; None for its own.
+        learning_rate: Highest rate of a policy's phases; None for its own, `auto` for that of a range test.
+        schedule: Course of the rate in every phase; `policy` is what the policy says.
+        optimiser: What turns gradients into steps.
+        weight_decay: Share of each weight, times the rate, that every step takes off.
+        accumulate: Batches whose mean gradient makes one step.
+        ema: Decay of the moving average of the weights that is validated and delivered; 0 for none.
+        precision: What the backbone's layers compute in.
         label_smoothing: Share of each target spread over all classes.
         patience: Epochs without improvement after which a phase ends; None never. In a file `false` means None.
         metric: What epochs are chosen and rows are ranked by.
@@ -63,7 +69,13 @@ class GridRecipe:
     batch_size: int = 32
     split: tuple[float, float, float] = (0.7, 0.15, 0.15)
     split_seed: int = 0
-    learning_rate: float | None = None
+    learning_rate: float | Literal["auto"] | None = None
+    schedule: Schedule = "policy"
+    optimiser: Optimiser = "adam"
+    weight_decay: float = 0.0
+    accumulate: int = 1
+    ema: float = 0.0
+    precision: Precision = "float32"
     label_smoothing: float = 0.0
     patience: int | None = 5
     metric: Metric = "accuracy"
@@ -72,6 +84,7 @@ class GridRecipe:
 
 _LISTS = ("backbones", "heads", "policies", "augmentations")
 _TEXTS = ("data", "source", "split", "store")
+_NUMBERS = ("learning_rate", "weight_decay", "ema", "label_smoothing")
 
 
 def read_grid(path: str | Path) -> GridRecipe:
@@ -154,7 +167,7 @@ def _value(key: str, value: object, *, path: Path) -> object:
     fault = setting_fault(key, value)
     if fault:
         raise RecipeError(f"{path}: {fault}", hint=f"{key}: {SETTINGS[key].help}")
-    return float(value) if key in ("learning_rate", "label_smoothing") and isinstance(value, int) else value
+    return float(value) if key in _NUMBERS and isinstance(value, int) else value
 
 
 def _list(key: str, value: object, *, path: Path) -> tuple[str, ...]:

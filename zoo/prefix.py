@@ -163,4 +163,4 @@ def _bytes_per_picture(prefix: KerasModel) -> int:
     def volume(shape: Sequence[int | None]) -> int:
         return int(np.prod([side or BATCH for side in shape[1:]]))
 
-    return sum(volume(output.shape) * 4 for output in prefix.outputs)
+    return sum(volume(output.shape) * (2 if "16" in str(output.dtype) else 4) for output in prefix.outputs)

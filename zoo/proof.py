@@ -6,16 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zoo.backend import is_accelerated
+from zoo.batching import step_plan
 from zoo.errors import ReceiptError
 from zoo.forward import value_of
 from zoo.lag import GAP, lag_warning, not_learning
+from zoo.precision import precision_note
 from zoo.receipt import Trace, write_receipt
 
 if TYPE_CHECKING:
     from zoo.assembly import Assembly
     from zoo.building import Built
     from zoo.training import Trained
-    from zoo.values import Receipt, Recipe, Scores, Side, Status
+    from zoo.values import Precision, Receipt, Recipe, Scores, Side, Status
 
 PROBE = 256
 """Most training pictures on which training-mode and inference-mode accuracy are compared."""
@@ -24,7 +27,8 @@ PROBE = 256
 def early_notes(recipe: Recipe, built: Built, count: int) -> tuple[str, ...]:
     """What can be said before training: statistics that will lag, random weights that stay, nothing to open."""
     assembly, notes = built.assembly, []
-    per_epoch = max(1, count // min(recipe.batch_size, count))
+    batch, parts = step_plan(count, batch_size=recipe.batch_size, accumulate=recipe.accumulate)
+    per_epoch = max(1, count // (batch * parts)) * parts  # statistics move with every batch, not with every step
     momenta: dict[str, float] = {}
     steps = 0
     for phase in built.phases:
@@ -50,7 +54,18 @@ def early_notes(recipe: Recipe, built: Built, count: int) -> tuple[str, ...]:
         notes.append("from-scratch starts from pretrained weights here; with weights=none it starts from random ones.")
     if not free and any(phase.open_blocks for phase in built.phases):
         notes.append(f"{recipe.policy} opens nothing in {recipe.backbone.name}: it has no such weights there.")
+    notes += _option_notes(recipe, parts)
     return tuple(text for text in notes if text)
+
+
+def _option_notes(recipe: Recipe, parts: int) -> tuple[str, ...]:
+    """What the training options do not do here."""
+    decay = few = ""
+    if recipe.optimiser == "adamw" and not recipe.weight_decay:
+        decay = "adamw without weight_decay is adam: give a decay, such as 0.01."
+    if parts < recipe.accumulate:
+        few = f"There are training pictures for {parts} of {recipe.accumulate} batches in a step, so {parts} are taken."
+    return decay, few, precision_note(recipe.precision, accelerated=is_accelerated())
 
 
 def prove(built: Built, trained: Trained, before: list[np.ndarray[Any, Any]]) -> Receipt:
@@ -81,14 +96,17 @@ def prove(built: Built, trained: Trained, before: list[np.ndarray[Any, Any]]) ->
     return receipt
 
 
-def check_delivered(trained: Trained, scores: Scores) -> None:
+def check_delivered(trained: Trained, scores: Scores, *, precision: Precision = "float32") -> None:
     """Compares the scores of the saved and reloaded model with those that training saw in the kept epoch.
+
+    In mixed precision the whole network may be compiled to other roundings than its two parts, so more is allowed.
 
     Raises:
         ReceiptError: If they differ by more than rounding.
     """
     kept = trained.history[trained.best_epoch - 1]
-    if abs(kept.val_loss - scores.loss) > 1e-3 + 0.01 * abs(kept.val_loss):
+    allowed = 1e-3 + 0.01 * abs(kept.val_loss)
+    if abs(kept.val_loss - scores.loss) > (allowed if precision == "float32" else 5 * allowed):
         raise ReceiptError(
             f"The saved model has a validation loss of {scores.loss:.4f}, but in training it had {kept.val_loss:.4f}.",
             hint="A layer does not save all it needs, or behaves otherwise outside training. Report it to its author.",

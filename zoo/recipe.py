@@ -10,7 +10,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, cast
 
 from zoo.errors import RecipeError, RunFormatError
-from zoo.settings import setting_fault
+from zoo.settings import AUTO, OPTIONS, SETTINGS, setting_fault
 from zoo.specs import backbone_options, complete_spec, parse_spec, spec_name
 from zoo.values import Recipe, Spec
 
@@ -21,12 +21,15 @@ if TYPE_CHECKING:
     from zoo.registry import Catalog, Kind
     from zoo.values import OptionValue
 
-VERSION = 1
-"""Version of the stored form of a recipe."""
+VERSION = 2
+"""Version of the stored form of a recipe. 2 added `zoo.settings.OPTIONS`; 1 is read with their defaults."""
 
 _DAMAGED = "Delete that run, or restore it from a copy."
 _SPECS: tuple[Kind, ...] = ("backbone", "head", "policy", "augmentation")
-_SETTINGS = ("epochs", "batch_size", "learning_rate", "label_smoothing", "patience", "metric", "seed")
+_SETTINGS = (
+    *("epochs", "batch_size", "learning_rate", *OPTIONS),
+    *("label_smoothing", "patience", "metric", "seed"),
+)
 
 
 def complete_backbone(catalog: Catalog, spec: str | Spec) -> Spec:
@@ -129,7 +132,13 @@ def recipe_to_json(recipe: Recipe) -> dict[str, Any]:
         "classes": list(recipe.classes),
         "epochs": int(recipe.epochs),  # NumPy's integers are none to JSON, and 1 is spelt unlike 1.0
         "batch_size": int(recipe.batch_size),
-        "learning_rate": None if rate is None else float(rate),
+        "learning_rate": rate if rate in (None, AUTO) else float(rate),
+        "schedule": recipe.schedule,
+        "optimiser": recipe.optimiser,
+        "weight_decay": float(recipe.weight_decay),
+        "accumulate": int(recipe.accumulate),
+        "ema": float(recipe.ema),
+        "precision": recipe.precision,
         "label_smoothing": float(recipe.label_smoothing),
         "patience": None if patience is None else int(patience),
         "metric": recipe.metric,
@@ -144,10 +153,12 @@ def recipe_from_json(document: Mapping[str, Any]) -> Recipe:
         RunFormatError: The version is unknown, a key is absent or too many, or a value cannot be one.
     """
     version = document.get("version") if isinstance(document, Mapping) else None
-    if type(version) is not int or version != VERSION:
-        message = f"The stored recipe has version {version!r}; this keras-zoo reads version {VERSION}."
+    if type(version) is not int or not 1 <= version <= VERSION:
+        message = f"The stored recipe has version {version!r}; this keras-zoo reads versions 1 to {VERSION}."
         raise RunFormatError(message, hint="Use the version of keras-zoo that wrote it, or a newer one.")
     expected = {field.name for field in fields(Recipe)} | {"version"}
+    if version == 1:
+        expected -= set(OPTIONS)
     if set(document) != expected:
         odd = ", ".join(sorted(repr(name) for name in set(document) ^ expected))
         raise RunFormatError(f"The stored recipe lacks keys, or has too many: {odd}.", hint=_DAMAGED)
@@ -172,7 +183,15 @@ def _completed(catalog: Catalog, spec: str | Spec, *, kind: Kind) -> Spec:
 
 
 def _meaning(recipe: Recipe) -> dict[str, Any]:
-    document = recipe_to_json(recipe)
+    """What the digest is made of.
+
+    Options of version 2 count only where they are not at their defaults: without them a recipe means what it meant in
+    version 1, so that finished runs are found again.
+    """
+    document = recipe_to_json(recipe) | {"version": 1}
+    for name in OPTIONS:
+        if document[name] == SETTINGS[name].default:
+            del document[name]
     for kind in _SPECS:
         del document[kind]["text"]  # depends on which values are defaults, not on what they are
     return document

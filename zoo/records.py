@@ -135,9 +135,13 @@ def _read_union(kinds: tuple[Any, ...], value: Any, where: str) -> Any:  # noqa:
     if len(members) == 1:
         return _read(members[0], value, where)
     plain = _untag(value)
-    if type(plain) in members:
+    words = [word for kind in members if get_origin(kind) is Literal for word in get_args(kind)]
+    if type(plain) in members or plain in words:
         return plain
-    raise _unreadable(where, value, " or ".join(kind.__name__ for kind in members))
+    if type(plain) is int and float in members:
+        return float(plain)
+    names = [getattr(kind, "__name__", "") for kind in members if get_origin(kind) is not Literal]
+    raise _unreadable(where, value, " or ".join([*names, *map(repr, words)]))
 
 
 def _read_tuple(kinds: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:  # noqa: ANN401 - any items

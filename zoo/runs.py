@@ -12,6 +12,7 @@ import numpy as np
 from zoo.backend import quiet, require_keras
 from zoo.errors import DataError, RunFormatError, RunNotFoundError, SourceError
 from zoo.pixels import list_pictures, prepare
+from zoo.rate_curve import read_curve
 from zoo.specs import channels_of
 from zoo.store import Store
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from zoo.contracts import KerasModel
+    from zoo.rate_curve import RangeTest
     from zoo.values import EpochRecord, Receipt, Recipe, RunRecord, Scores, Status
 
 CHUNK = 256
@@ -94,6 +96,11 @@ class Run:
     def history(self) -> tuple[EpochRecord, ...]:
         """One record for each epoch, over all phases."""
         return self.record.history
+
+    @property
+    def range_test(self) -> RangeTest | None:
+        """Rates, losses and choice of the learning-rate range test; None where the run made none."""
+        return read_curve(self.folder)
 
     @functools.cached_property
     def model(self) -> KerasModel:

@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from zoo.contracts import KerasModel, Phase
+    from zoo.values import Optimiser
+
+RATE_FACTORS: Mapping[Optimiser, float] = {"adam": 1.0, "adamw": 1.0, "sgd": 10.0, "rmsprop": 1.0, "lion": 0.1}
+"""What the rates of a policy, which are meant for Adam, are multiplied by; a rate that is given is taken as it is.
+
+Adam and RMSprop both divide by the running size of the gradient. Every weight moves by the rate in each step of Lion,
+whose authors advise a third to a tenth of AdamW's (Chen et al. 2023, arXiv:2302.06675, section 5). SGD has no such
+natural scale; its factor was chosen by the measurement in docs/how-to/training-options.md.
+"""
 
 _RISE = 0.3
 _FIRST = 25.0
 _LAST = 250_000.0
+
+
+def scaled_to(phases: Sequence[Phase], rate: float) -> tuple[Phase, ...]:
+    """Phases whose highest rate is this one; the others keep their proportion to it."""
+    return scaled_by(phases, rate / max(phase.learning_rate for phase in phases))
+
+
+def scaled_by(phases: Sequence[Phase], factor: float) -> tuple[Phase, ...]:
+    """Phases with all rates multiplied by a factor."""
+    return tuple(dataclasses.replace(phase, learning_rate=phase.learning_rate * factor) for phase in phases)
 
 
 def rate_at(phase: Phase, share: float) -> float:

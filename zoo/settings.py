@@ -8,7 +8,7 @@ from numbers import Integral, Real
 from types import MappingProxyType
 from typing import TYPE_CHECKING, get_args
 
-from zoo.values import Metric
+from zoo.values import Metric, Optimiser, Precision, Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -49,6 +49,17 @@ def _real(value: object, holds: Callable[[float], bool]) -> bool:
     return math.isfinite(float(value)) and holds(float(value))
 
 
+def _one_of(literal: object) -> str:
+    *others, last = (repr(name) for name in get_args(literal))
+    return f"{', '.join(others)} or {last}"
+
+
+AUTO = "auto"
+"""The learning rate that a range test finds."""
+
+OPTIONS = ("schedule", "optimiser", "weight_decay", "accumulate", "ema", "precision")
+"""Settings that came with version 2 of the recipe. At their defaults a run is what it was before."""
+
 _ALL = (
     Setting(
         "seeds",
@@ -81,9 +92,51 @@ _ALL = (
     Setting(
         "learning_rate",
         None,
-        lambda value: value is None or _real(value, lambda rate: rate > 0),
-        "a finite number greater than 0, or left out for the policy's own rates",
-        "Highest learning rate of the policy's phases; the others keep their proportion.",
+        lambda value: value is None or value == AUTO or _real(value, lambda rate: rate > 0),
+        "a finite number greater than 0, 'auto', or left out for the policy's own rates",
+        "Highest learning rate of the policy's phases; the others keep their proportion. auto: by a range test.",
+    ),
+    Setting(
+        "schedule",
+        "policy",
+        lambda value: value in get_args(Schedule),
+        _one_of(Schedule),
+        "Course of the learning rate in every phase: constant, cosine or one-cycle; policy is what its phases say.",
+    ),
+    Setting(
+        "optimiser",
+        "adam",
+        lambda value: value in get_args(Optimiser),
+        _one_of(Optimiser),
+        "What turns gradients into steps: adam, adamw, sgd (with Nesterov's momentum 0.9), rmsprop or lion.",
+    ),
+    Setting(
+        "weight_decay",
+        0.0,
+        lambda value: _real(value, lambda decay: 0 <= decay < 1),
+        "a number of at least 0 and less than 1",
+        "Share of each weight, times the learning rate, that every step takes off; not of biases, gammas and betas.",
+    ),
+    Setting(
+        "accumulate",
+        1,
+        lambda value: _whole(value, low=1),
+        "a whole number of at least 1",
+        "Batches whose mean gradient makes one step, as if they were one large batch.",
+    ),
+    Setting(
+        "ema",
+        0.0,
+        lambda value: _real(value, lambda decay: 0 <= decay < 1),
+        "a number of at least 0 and less than 1",
+        "Decay of the moving average of the weights, such as 0.99, which is validated and delivered; 0 for none.",
+    ),
+    Setting(
+        "precision",
+        "float32",
+        lambda value: value in get_args(Precision),
+        _one_of(Precision),
+        "What the backbone's layers compute in: float32, bfloat16 or float16; weights and head stay float32.",
     ),
     Setting(
         "label_smoothing",
@@ -103,7 +156,7 @@ _ALL = (
         "metric",
         "accuracy",
         lambda value: value in get_args(Metric),
-        " or ".join(repr(name) for name in get_args(Metric)),
+        _one_of(Metric),
         "What the best epoch is chosen by and rows are ranked by, on validation pictures.",
     ),
     Setting(

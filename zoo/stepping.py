@@ -6,12 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 
 from zoo.errors import DivergedError
 from zoo.events import StepTaken, ignore
 from zoo.forward import batches, forward_batch
+from zoo.scaling import drop_partial_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,18 +28,6 @@ if TYPE_CHECKING:
     Solver = Callable[[Array, Array, Array, Array], tuple[Any, Any]]
 
 
-def compile_tail(tail: KerasModel, optimiser: Any, label_smoothing: float) -> None:  # noqa: ANN401 - a Keras optimiser
-    """A fresh optimiser, loss and metric; nothing is shared between phases or runs."""
-    tail.compile(
-        optimizer=optimiser,
-        loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=label_smoothing),
-        metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
-        jit_compile=keras.backend.backend() == "jax",  # XLA on a CPU compiles for minutes under TensorFlow
-    )
-    # Slots that are first made inside a traced function keep its graph alive for good: 11 MB a run under TensorFlow.
-    tail.optimizer.build(tail.trainable_variables)
-
-
 @dataclass(frozen=True)
 class Task:
     """What one phase works with.
@@ -53,6 +41,7 @@ class Task:
         classes: Number of classes.
         augment: Changes training pictures.
         cache: Features of the closed blocks.
+        parts: Batches in a step.
     """
 
     assembly: Assembly
@@ -63,6 +52,7 @@ class Task:
     classes: int
     augment: Augmenter
     cache: FeatureCache
+    parts: int = 1
 
     @property
     def prefix(self) -> KerasModel | None:
@@ -89,6 +79,23 @@ class Task:
         return self.cache.pass_through(self.prefix, pictures), mixed
 
 
+def take_step(task: Task, learner: Features | None, rows: Array, targets: Array) -> Array:
+    """One step of the optimiser on some training pictures, batch by batch; their mean loss and accuracy, float64 (2,).
+
+    Both are of the training mode. After the last batch the optimiser moves the weights by the mean gradient, so no part
+    of a step is ever left over, neither at the end of an epoch nor at that of a phase.
+    """
+    sums = np.zeros(2)
+    for batch in np.split(rows, task.parts):
+        tensors, wanted = task.batch(learner, batch, targets)
+        # Keras gives the figures of this batch alone; all batches have one size, so their mean is the step's.
+        logs = task.tail.train_on_batch(tensors if len(tensors) > 1 else tensors[0], wanted, return_dict=True)
+        sums += float(logs["loss"]), float(logs["accuracy"])
+    if task.parts > 1:
+        drop_partial_step(task.tail.optimizer)
+    return sums / task.parts
+
+
 def train_epoch(
     task: Task,
     learner: Features | None,
@@ -98,7 +105,7 @@ def train_epoch(
     pace: Pace,
     observe: Observer = ignore,
 ) -> tuple[float, float]:
-    """Trains over batches of row numbers; returns mean loss and accuracy, both in training mode.
+    """Trains over steps, each given as row numbers; returns mean loss and accuracy, both in training mode.
 
     Raises:
         DivergedError: If a loss is not finite.
@@ -107,14 +114,12 @@ def train_epoch(
     sums = np.zeros(2)
     for step, batch in enumerate(rows, start=1):
         pace.step()
-        tensors, targets = task.batch(learner, batch, known)
-        # Keras gives the figures of this batch alone; all batches have one size, so their mean is the epoch's.
-        logs = task.tail.train_on_batch(tensors if len(tensors) > 1 else tensors[0], targets, return_dict=True)
-        sums += float(logs["loss"]), float(logs["accuracy"])
+        figures = take_step(task, learner, batch, known)
+        sums += figures
         observe(StepTaken(epoch, step, len(rows)))
         if not math.isfinite(sums[0]):
             raise DivergedError(
-                f"The training loss became {float(logs['loss'])} in epoch {epoch} (phase {task.phase.name!r}), "
+                f"The training loss became {float(figures[0])} in epoch {epoch} (phase {task.phase.name!r}), "
                 f"step {step} of {len(rows)}, at learning rate {pace.rate:g}.",
                 hint="Lower the learning rate, or check the pictures with a look at a few of them.",
             )

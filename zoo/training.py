@@ -8,16 +8,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from zoo.augmenting import Augmenter
-from zoo.batching import order
+from zoo.averaging import averaged
+from zoo.batching import order, step_plan
+from zoo.compiling import compile_tail
 from zoo.errors import DivergedError, ReceiptError, TrainingError
-from zoo.events import EpochEnded, Stage, ignore
+from zoo.events import EpochEnded, RateTested, Stage, ignore
 from zoo.forward import value_of
 from zoo.keeping import Best
-from zoo.optimiser import block_factors, optimiser_of
+from zoo.optimiser import block_factors
+from zoo.range_test import range_test, unchanged
 from zoo.reestimation import re_estimate
-from zoo.schedules import Pace
+from zoo.scaling import inner_of
+from zoo.schedules import Pace, scaled_by
+from zoo.settings import AUTO
 from zoo.solving import solve_head
-from zoo.stepping import Task, compile_tail, probabilities, train_epoch
+from zoo.stepping import Task, probabilities, train_epoch
 from zoo.values import EpochRecord
 
 if TYPE_CHECKING:
@@ -26,7 +31,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from zoo.assembly import Assembly
-    from zoo.contracts import Phase
+    from zoo.contracts import KerasModel, Phase
     from zoo.events import Observer
     from zoo.prefix import FeatureCache, Features
     from zoo.stepping import Solver
@@ -49,8 +54,8 @@ class Trained:
         best_epoch: 1-based, over all phases.
         given: Positions in `Assembly.weights` of those that some optimiser was given.
         trainable_weights: Scalar weights given to an optimiser, most over the phases.
-        steps: Training steps, all phases.
-        adapting_steps: Training steps in which some moving statistic adapted.
+        steps: Steps of the optimiser, all phases.
+        adapting_steps: Batches in which some moving statistic adapted; as many as steps unless gradients accumulate.
         notes: Sentences for the person.
     """
 
@@ -102,12 +107,17 @@ def train(
             f"{len(learner.labels)} training picture is too few.",
             hint="Give more pictures, or a larger training share.",
         )
-    batch = min(recipe.batch_size, len(learner.labels))
-    epochs = order(len(learner.labels), batch_size=batch, seed=recipe.seed)
+    batch, parts = step_plan(len(learner.labels), batch_size=recipe.batch_size, accumulate=recipe.accumulate)
+    epochs = order(len(learner.labels), batch_size=batch * parts, seed=recipe.seed)
     best = Best(assembly, phases, recipe.metric)
     history: list[EpochRecord] = []
     given: set[int] = set()
-    notes: list[str] = []
+
+    def task_of(phase: Phase, tail: KerasModel) -> Task:
+        changes = augment or Augmenter()
+        return Task(assembly, phase, tail, learner, validation, len(recipe.classes), changes, cache, parts)
+
+    phases, notes = _with_rate(assembly, phases, recipe, task_of, solves=solve is not None, observe=observe)
     most = steps = adapting = 0
     for phase in phases:
         before, earlier = best.key, len(history)
@@ -117,12 +127,11 @@ def train(
         with assembly.opened(phase) as tail:
             solved = solve if not phase.open_blocks else None
             if solved is None:
-                compile_tail(tail, optimiser_of(assembly, phase), recipe.label_smoothing)
+                compile_tail(tail, assembly, phase, recipe, accumulate=parts)
             chosen = {id(variable) for variable in tail.trainable_variables}
             given |= {i for i, w in enumerate(assembly.weights) if all(id(one) in chosen for one in w.trained)}
             most = max(most, sum(math.prod(one.shape) for one in tail.trainable_variables))
-            task = Task(assembly, phase, tail, learner, validation, len(recipe.classes), augment or Augmenter(), cache)
-            log = _Log(task, recipe, best, history, judge, observe)
+            log = _Log(task_of(phase, tail), recipe, best, history, judge, observe)
             try:
                 taken = _solve_phase(log, solved) if solved else _run_phase(log, epochs)
             except DivergedError as error:
@@ -134,12 +143,49 @@ def train(
             best.restore()
             break
         steps += taken
-        adapting += taken if assembly.momenta(phase) else 0
+        adapting += taken * parts if assembly.momenta(phase) else 0
         _check_fixed(fixed, phase)
         if earlier and best.key == before:
             notes.append(f"degraded in phase {phase.name!r}: the kept epoch is {best.epoch}, from an earlier phase")
         best.restore()
     return Trained(tuple(history), best.epoch, frozenset(given), most, steps, adapting, tuple(notes))
+
+
+def _with_rate(
+    assembly: Assembly,
+    phases: Sequence[Phase],
+    recipe: Recipe,
+    task_of: Callable[[Phase, KerasModel], Task],
+    *,
+    solves: bool,
+    observe: Observer,
+) -> tuple[tuple[Phase, ...], list[str]]:
+    """Phases with the rate of a range test, if it is asked for, in the phase that has the highest; sentences on it.
+
+    The network is as it was before, to the last bit; the phases keep their proportion, as with a rate that is given.
+    """
+    if recipe.learning_rate != AUTO:
+        return tuple(phases), []
+    stepped = [phase for phase in phases if phase.open_blocks or not solves]
+    if not stepped:
+        return tuple(phases), ["no learning rate was needed: the head is solved, and nothing else is trained"]
+    phase = max(stepped, key=lambda one: one.learning_rate)  # the first of several
+    observe(Stage("testing learning rates"))
+    with assembly.opened(phase) as tail:
+        task = task_of(phase, tail)
+        compile_tail(tail, assembly, phase, recipe, accumulate=task.parts)
+        with unchanged(assembly, task.augment.layers, seed=recipe.seed):
+            if phase.re_estimated_blocks:
+                boundary = len(assembly.blocks) - phase.re_estimated_blocks
+                _re_estimate(assembly, task.learner, task.cache, recipe, boundary=boundary)
+            test = range_test(task, recipe)
+    observe(RateTested(test))
+    tried = f"a range test of {len(test.rates)} steps in phase {phase.name!r}"
+    if test.chosen is None:
+        return tuple(phases), [f"{tried} found no rate at which the loss falls: the policy's own rates were used"]
+    return scaled_by(phases, test.chosen / phase.learning_rate), [
+        f"the learning rate {test.chosen:.3g} was chosen by {tried}"
+    ]
 
 
 def _re_estimate(assembly: Assembly, learner: Side, cache: FeatureCache, recipe: Recipe, *, boundary: int) -> None:
@@ -199,12 +245,12 @@ def _solve_phase(log: _Log, solve: Solver) -> int:
 
 
 def _run_phase(log: _Log, epochs: Iterator[list[Array]]) -> int:
-    """Trains one phase by steps; returns their number."""
+    """Trains one phase by steps; returns their number. Averages of weights, where they are kept, are what is judged."""
     task, recipe = log.task, log.recipe
     learner, known = task.features()
     log.observe(Stage("compiling the first training step"))
     peak, stale, steps = (-math.inf, -math.inf), 0, 0
-    batch = min(recipe.batch_size, len(task.learner.labels))
+    batch = min(recipe.batch_size, len(task.learner.labels)) * task.parts
     pace = Pace(task.tail, task.phase, total=task.phase.epochs * len(task.learner.labels) / batch)
     for _ in range(task.phase.epochs):
         began = time.perf_counter()
@@ -213,10 +259,11 @@ def _run_phase(log: _Log, epochs: Iterator[list[Array]]) -> int:
             _set_block_rates(task, learner, rows, first=not steps)
         loss, accuracy = train_epoch(task, learner, rows, epoch=log.epoch, pace=pace, observe=log.observe)
         steps += len(rows)
-        if task.phase.statistics == "precise":
-            boundary = task.assembly.boundary(task.phase)
-            _re_estimate(task.assembly, task.learner, task.cache, recipe, boundary=boundary)
-        rank = log.best.rank(log.close_epoch(known, loss, accuracy, learning_rate=pace.rate, began=began))
+        with averaged(task.tail):
+            if task.phase.statistics == "precise":
+                boundary = task.assembly.boundary(task.phase)
+                _re_estimate(task.assembly, task.learner, task.cache, recipe, boundary=boundary)
+            rank = log.best.rank(log.close_epoch(known, loss, accuracy, learning_rate=pace.rate, began=began))
         stale = 0 if rank > peak else stale + 1
         peak = max(peak, rank)
         if recipe.patience is not None and stale >= recipe.patience:
@@ -226,7 +273,7 @@ def _run_phase(log: _Log, epochs: Iterator[list[Array]]) -> int:
 
 def _set_block_rates(task: Task, learner: Features | None, rows: Sequence[Array], *, first: bool) -> None:
     """Rates of the blocks after the gradients of the epoch before; before the first, after a few batches' gradients."""
-    optimiser, variables = task.tail.optimizer, task.tail.trainable_variables
+    optimiser, variables = inner_of(task.tail.optimizer), task.tail.trainable_variables
     if first:
         optimiser.set_factors(variables, {id(variable): 0.0 for variable in variables})
         still = Pace(task.tail, task.phase, total=1.0)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+# Not for type checkers only: records are read by their annotations.
+from zoo.choices import Metric, Optimiser, OptionValue, Precision, Schedule, Status  # noqa: TC001
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -16,19 +19,8 @@ if TYPE_CHECKING:
     FloatArray = npt.NDArray[np.float32]
     IntArray = npt.NDArray[np.int64]
 
-Part = Literal["train", "validation", "test"]
-"""One side of a split."""
-
+Part = Literal["train", "validation", "test"]  # one side of a split
 PARTS: tuple[Part, ...] = ("train", "validation", "test")
-
-Metric = Literal["accuracy", "balanced_accuracy"]
-"""What rows are ranked by and epochs are chosen by, always on the validation part."""
-
-Status = Literal["finished", "not learning in inference mode", "failed", "diverged", "interrupted", "running"]
-"""How a run ended. Only the first two have scores."""
-
-OptionValue = str | int | float | bool
-"""What an option of a backbone, head, policy or augmentation may hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +178,14 @@ class Recipe:
         classes: Class names in label order.
         epochs: Epochs over all phases, at least 1.
         batch_size: Pictures per training step, at least 2; clipped to the number of training pictures.
-        learning_rate: Highest rate of the policy's phases, the others keep their proportion; None for its own.
+        learning_rate: Highest rate of the policy's phases, the others keep their proportion; None for its own, `auto`
+            for the one that a range test finds.
+        schedule: Course of the rate in every phase, instead of what the policy says.
+        optimiser: What turns gradients into steps.
+        weight_decay: Share of a weight that a step takes off, times the rate, at least 0; not of biases, gammas, betas.
+        accumulate: Batches whose mean gradient makes one step, at least 1.
+        ema: Decay of the moving average of the weights that is validated and delivered, in [0, 1); 0 for none.
+        precision: What the backbone's layers compute in.
         label_smoothing: Share of the target spread over all classes, in [0, 1).
         patience: Epochs without improvement after which a phase ends; None never ends one early.
         metric: What the best epoch is chosen by.
@@ -202,7 +201,13 @@ class Recipe:
     classes: tuple[str, ...]
     epochs: int = 10
     batch_size: int = 32
-    learning_rate: float | None = None
+    learning_rate: float | Literal["auto"] | None = None
+    schedule: Schedule = "policy"
+    optimiser: Optimiser = "adam"
+    weight_decay: float = 0.0
+    accumulate: int = 1
+    ema: float = 0.0
+    precision: Precision = "float32"
     label_smoothing: float = 0.0
     patience: int | None = 5
     metric: Metric = "accuracy"
@@ -218,9 +223,6 @@ class Recipe:
 class EpochRecord:
     """One line of a run's history, counted over all phases.
 
-    A phase whose head is solved and not trained by steps has one line, with training figures in inference mode and a
-    learning rate of 0.
-
     Attributes:
         phase: Name of the phase.
         epoch: 1-based, over all phases.
@@ -229,7 +231,7 @@ class EpochRecord:
         val_loss: Validation cross-entropy (without smoothing), in inference mode.
         val_accuracy: Validation accuracy, in inference mode, in [0, 1].
         val_balanced_accuracy: Mean recall over the classes present in the validation part, in [0, 1].
-        learning_rate: Rate of the last step.
+        learning_rate: Rate of the last step; 0 where the head is solved, with training figures in inference mode.
         seconds: Wall time of the epoch with its validation.
     """
 

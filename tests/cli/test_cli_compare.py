@@ -48,7 +48,9 @@ def test_compare_hands_every_option_on(zoo: Zoo, asked: list[dict[str, Any]]) ->
     """What is named on the command line arrives under the library's names and as its types."""
     result = zoo(
         *("compare", "photos", "-b", "a", "-b", "b:size=64", "-H", "gap", "-p", "freeze-all", "--augment", "light"),
-        *("--seeds", "3", "--epochs", "7", "--batch-size", "16", "--lr", "0.01", "--label-smoothing", "0.1"),
+        *("--seeds", "3", "--epochs", "7", "--batch-size", "16", "--lr", "0.01", "--schedule", "cosine"),
+        *("--optimiser", "sgd", "--weight-decay", "0.05", "--accumulate", "2", "--ema", "0.9"),
+        *("--precision", "bfloat16", "--label-smoothing", "0.1"),
         *("--patience", "none", "--metric", "balanced_accuracy", "--split", "60/20/20", "--split-seed", "4"),
         *("--source", "folder", "--store", "zoo-runs"),
     )
@@ -65,6 +67,12 @@ def test_compare_hands_every_option_on(zoo: Zoo, asked: list[dict[str, Any]]) ->
         "epochs": 7,
         "batch_size": 16,
         "learning_rate": 0.01,
+        "schedule": "cosine",
+        "optimiser": "sgd",
+        "weight_decay": 0.05,
+        "accumulate": 2,
+        "ema": 0.9,
+        "precision": "bfloat16",
         "label_smoothing": 0.1,
         "patience": None,
         "metric": "balanced_accuracy",
@@ -73,6 +81,15 @@ def test_compare_hands_every_option_on(zoo: Zoo, asked: list[dict[str, Any]]) ->
         "source": "folder",
         "store": Path("zoo-runs"),
     }
+
+
+def test_a_learning_rate_is_a_number_or_auto(zoo: Zoo, asked: list[dict[str, Any]]) -> None:
+    """The word reaches the library; anything else is refused with a way out."""
+    assert zoo("compare", "demo", "-b", "a", "--lr", "auto").exit_code == 0
+    assert asked[0]["learning_rate"] == "auto"
+    refused = zoo("compare", "demo", "-b", "a", "--lr", "fast")
+    assert refused.exit_code == 2
+    assert "--lr cannot be 'fast'" in refused.stderr
 
 
 def test_compare_without_options_takes_the_librarys_defaults(zoo: Zoo, asked: list[dict[str, Any]]) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.cells import cell_len
 
+from zoo.rate_curve import RangeTest, write_curve
 from zoo.runs import Prediction
 from zoo.store import Store
 from zoo.values import EpochRecord, Receipt, ReceiptRow, Recipe, Scores, Spec
@@ -117,6 +118,28 @@ def test_show_of_a_run_tells_all_of_it(zoo: Zoo, run_ids: tuple[str, ...], colum
         "note: Statistics lag [/].",
     ):
         assert part in text
+
+
+@pytest.mark.usefixtures("catalogued")
+def test_show_of_a_run_tells_its_training_options_and_its_range_test(zoo: Zoo, store: Path) -> None:
+    """Options that are not at their defaults, the rate that was chosen, and where the curve lies."""
+    changed = dataclasses.replace(RECIPE, learning_rate="auto", optimiser="sgd", accumulate=4, ema=0.99)
+    with Store(store) as opened:
+        made = opened.begin(changed, digest="c" * 64, environment={"backend": "jax"})
+        opened.finish(dataclasses.replace(opened.get(made), status="failed", reason="stopped"))
+        write_curve(RangeTest("head", (1e-6, 1e-3, 0.5), (2.0, 1.0, 9.0), (2.0, 1.25, 6.0), 1e-3), opened.folder(made))
+    text = " ".join(zoo("show", made, columns=120).stdout.split())
+    assert "epochs 4, batch size 32, learning rate auto, optimiser sgd, accumulate 4, ema 0.99, label smoothing" in text
+    assert "weight decay" not in text
+    for part in (
+        "chosen 0.001, the middle of the longest fall of the loss",
+        "tried 3 steps in phase 'head', up to a rate of 0.5",
+        "smoothed loss 2.000 at first, 1.250 at the least",
+        "learning-rate.json",
+    ):
+        assert part in text
+    document = json.loads(zoo("show", made, "--json").stdout)
+    assert (document["range_test"]["chosen"], document["recipe"]["learning_rate"]) == (1e-3, "auto")
 
 
 @pytest.mark.usefixtures("catalogued")

@@ -38,7 +38,7 @@ def step(found: Any, *, training: bool) -> list[np.ndarray]:
     target = draw.normal(size=(4, 6, 5, 7)).astype("float32")
     with tf.GradientTape() as tape:
         outputs = found(inputs, training=training)
-        loss = tf.reduce_sum(outputs * target)
+        loss = tf.reduce_sum(tf.cast(outputs, "float32") * target)
     weights = [weight.value for weight in found.trainable_weights]
     gradients = tape.gradient(loss, [inputs, *weights])
     return [outputs.numpy(), *(g.numpy() for g in gradients), *(value_of(w) for w in found.non_trainable_weights)]
@@ -53,6 +53,20 @@ def test_one_step_equals_stock_keras(options: dict[str, Any]) -> None:
     expected = step(stock, training=True)
     for one, other in zip(expected, step(worn, training=True), strict=True):
         assert np.abs(one - other).max() <= TOLERANCE * max(1.0, np.abs(one).max())
+
+
+@pytest.mark.parametrize("kind", ["bfloat16", "float16"])
+def test_one_step_in_mixed_precision_equals_stock_keras(kind: str) -> None:
+    """Outputs are of the layer's type; they, gradients and statistics agree with stock Keras within its roundings."""
+    stock, worn = layer(dtype=f"mixed_{kind}"), layer(dtype=f"mixed_{kind}")
+    assert can_fuse(worn)
+    worn.__class__ = AdaptingBatchNormalization
+    expected, found = step(stock, training=True), step(worn, training=True)
+    assert found[0].dtype == expected[0].dtype == kind
+    rounding = {"bfloat16": 2**-7, "float16": 2**-10}[kind]
+    for one, other in zip(expected, found, strict=True):
+        difference = np.abs(one.astype("float32") - other.astype("float32")).max()
+        assert difference <= 2 * rounding * max(1.0, np.abs(one).max())
 
 
 def test_inference_of_an_adapting_layer_uses_moving_statistics() -> None:

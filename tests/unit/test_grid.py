@@ -45,6 +45,12 @@ def test_all_keys_are_read(folder: Path) -> None:
         split = "70/15/15"
         split_seed = 7
         learning_rate = 1
+        schedule = "one-cycle"
+        optimiser = "sgd"
+        weight_decay = 0
+        accumulate = 4
+        ema = 0.99
+        precision = "bfloat16"
         label_smoothing = 0.1
         patience = false
         metric = "balanced_accuracy"
@@ -64,6 +70,12 @@ def test_all_keys_are_read(folder: Path) -> None:
         split=(0.7, 0.15, 0.15),
         split_seed=7,
         learning_rate=1.0,
+        schedule="one-cycle",
+        optimiser="sgd",
+        weight_decay=0.0,
+        accumulate=4,
+        ema=0.99,
+        precision="bfloat16",
         label_smoothing=0.1,
         patience=None,
         metric="balanced_accuracy",

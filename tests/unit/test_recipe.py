@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -28,7 +28,8 @@ from zoo.recipe import (
     validate_recipe,
 )
 from zoo.registry import Catalog, Entry
-from zoo.values import Recipe, Spec
+from zoo.settings import OPTIONS
+from zoo.values import Optimiser, Precision, Recipe, Schedule, Spec
 
 BACKBONE = Backbone(
     name="lite0",
@@ -58,6 +59,7 @@ RECIPE = Recipe(
     split="s" * 64,
     classes=("scratch", "dent"),
 )
+RATE = "learning_rate must be a finite number greater than 0, 'auto', or left out for the policy's own rates"
 BATCH = "batch_size must be a whole number of at least 2 (a batch of one gives BatchNormalization no statistics)"
 ENVIRONMENT = {"python": "3.11.7", "packages": {"keras": "3.15.1", "numpy": "2.0"}, "gpus": []}
 
@@ -129,12 +131,26 @@ def test_a_sound_recipe_passes(changes: dict[str, Any]) -> None:
         ({"patience": 0}, "patience must be a whole number of at least 1, or none at all, not 0."),
         (
             {"learning_rate": float("nan")},
-            "learning_rate must be a finite number greater than 0, or left out for the policy's own rates, not nan.",
+            f"{RATE}, not nan.",
         ),
         (
             {"learning_rate": 0},
-            "learning_rate must be a finite number greater than 0, or left out for the policy's own rates, not 0.",
+            f"{RATE}, not 0.",
         ),
+        (
+            {"learning_rate": "fast"},
+            f"{RATE}, not 'fast'.",
+        ),
+        (
+            {"schedule": "linear"},
+            "schedule must be 'policy', 'constant', 'cosine' or 'one-cycle', not 'linear'.",
+        ),
+        ({"optimiser": "Adam"}, "optimiser must be 'adam', 'adamw', 'sgd', 'rmsprop' or 'lion', not 'Adam'."),
+        ({"weight_decay": -1e-4}, "weight_decay must be a number of at least 0 and less than 1, not -0.0001."),
+        ({"accumulate": 0}, "accumulate must be a whole number of at least 1, not 0."),
+        ({"accumulate": 2.0}, "accumulate must be a whole number of at least 1, not 2.0."),
+        ({"ema": 1}, "ema must be a number of at least 0 and less than 1, not 1."),
+        ({"precision": "float64"}, "precision must be 'float32', 'bfloat16' or 'float16', not 'float64'."),
         ({"seed": 2**32}, "seed must be a whole number from 0 to 4294967295, not 4294967296."),
         ({"seed": -1}, "seed must be a whole number from 0 to 4294967295, not -1."),
         ({"metric": "f1"}, "metric must be 'accuracy' or 'balanced_accuracy', not 'f1'."),
@@ -173,6 +189,13 @@ def test_the_digest_is_that_of_the_meaning() -> None:
         {"epochs": 11},
         {"batch_size": 16},
         {"learning_rate": 1e-3},
+        {"learning_rate": "auto"},
+        {"schedule": "cosine"},
+        {"optimiser": "sgd"},
+        {"weight_decay": 0.01},
+        {"accumulate": 2},
+        {"ema": 0.99},
+        {"precision": "bfloat16"},
         {"label_smoothing": 0.1},
         {"patience": None},
         {"metric": "balanced_accuracy"},
@@ -216,7 +239,13 @@ _SPECS = st.builds(Spec, _NAMES, st.lists(st.tuples(st.text(), _VALUES)).map(tup
         classes=st.lists(_NAMES, min_size=2, unique=True).map(tuple),
         epochs=st.integers(1),
         batch_size=st.integers(2),
-        learning_rate=st.none() | st.floats(1e-9, 1e9),
+        learning_rate=st.none() | st.just("auto") | st.floats(1e-9, 1e9),
+        schedule=st.sampled_from(get_args(Schedule)),
+        optimiser=st.sampled_from(get_args(Optimiser)),
+        weight_decay=st.floats(0, 1, exclude_max=True),
+        accumulate=st.integers(1),
+        ema=st.floats(0, 1, exclude_max=True),
+        precision=st.sampled_from(get_args(Precision)),
         label_smoothing=st.floats(0, 1, exclude_max=True),
         patience=st.none() | st.integers(1),
         metric=st.sampled_from(["accuracy", "balanced_accuracy"]),
@@ -230,11 +259,26 @@ def test_a_recipe_survives_json(recipe: Recipe) -> None:
     assert recipe_digest(back, {}) == recipe_digest(recipe, {})
 
 
+def test_version_1_is_read_with_the_defaults_of_its_time() -> None:
+    """A recipe from before the training options is the same recipe, of the same digest, with all of them off."""
+    old = recipe_to_json(RECIPE) | {"version": 1}
+    for name in OPTIONS:
+        del old[name]
+    assert len(OPTIONS) == 6
+    assert recipe_from_json(old) == RECIPE
+    assert recipe_digest(recipe_from_json(old), ENVIRONMENT) == recipe_digest(RECIPE, ENVIRONMENT)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"version": 2}, "The stored recipe has version 2; this keras-zoo reads version 1."),
-        ({"version": True}, "The stored recipe has version True; this keras-zoo reads version 1."),
+        ({"version": 3}, "The stored recipe has version 3; this keras-zoo reads versions 1 to 2."),
+        ({"version": True}, "The stored recipe has version True; this keras-zoo reads versions 1 to 2."),
+        (
+            {"version": 1},
+            "The stored recipe lacks keys, or has too many: 'accumulate', 'ema', 'optimiser', 'precision'",
+        ),
+        ({"precision": "half"}, "The stored recipe is damaged: precision must be 'float32', 'bfloat16' or 'float16'"),
         ({"momentum": 1}, "The stored recipe lacks keys, or has too many: 'momentum'."),
         ({"epochs": "10"}, "The stored recipe is damaged: epochs must be a whole number of at least 1, not '10'."),
         ({"classes": "ab"}, "The stored recipe is damaged: 'ab' is no list of texts"),

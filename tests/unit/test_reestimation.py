@@ -119,3 +119,19 @@ def test_precise_statistics_do_not_lag(bench: Bench) -> None:
     assert [one.loss for one in found["precise"]] == [one.loss for one in found["moving"]]
     assert {one.val_accuracy for one in found["moving"]} == {0.5}
     assert found["precise"][-1].val_accuracy >= 0.95
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_statistics_of_a_network_in_mixed_precision(bench: Bench, precision: str) -> None:
+    """They are float32 and those of the float32 network up to the type's roundings, and far from where they began."""
+    found = {}
+    for kind in ("float32", precision):
+        assembly = bench.build(bench.recipe("bn-stats", precision=kind)).assembly
+        began = values(assembly)
+        found[kind] = {path: value for path, value in estimate(bench, assembly).items() if "/moving_" in path}
+    assert found[precision]
+    for path, value in found[precision].items():
+        assert value.dtype == np.float32
+        expected = found["float32"][path]
+        assert np.abs(value - expected).max() <= 0.05 * max(np.abs(expected).max(), 0.1), path
+        assert np.abs(value - began[path]).max() > 0.05

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from zoo.settings import SETTINGS
-from zoo.values import Metric
+from zoo.values import Metric, Optimiser, Precision, Schedule
 
 STORE = Path("zoo-runs")
 """The store where none is named."""
@@ -61,7 +61,13 @@ Seed = Annotated[int | None, _setting("seed", "--seed", metavar="N")]
 Seeds = Annotated[int | None, _setting("seeds", "--seeds", metavar="N")]
 Epochs = Annotated[int | None, _setting("epochs", "--epochs", metavar="N")]
 BatchSize = Annotated[int | None, _setting("batch_size", "--batch-size", metavar="N")]
-Rate = Annotated[float | None, _setting("learning_rate", "--lr", metavar="RATE")]
+Rate = Annotated[str | None, _setting("learning_rate", "--lr", metavar="RATE")]
+Course = Annotated[Schedule | None, _setting("schedule", "--schedule", metavar="NAME")]
+OptimiserName = Annotated[Optimiser | None, _setting("optimiser", "--optimiser", metavar="NAME")]
+Decay = Annotated[float | None, _setting("weight_decay", "--weight-decay", metavar="DECAY")]
+Accumulate = Annotated[int | None, _setting("accumulate", "--accumulate", metavar="N")]
+Average = Annotated[float | None, _setting("ema", "--ema", metavar="DECAY")]
+PrecisionName = Annotated[Precision | None, _setting("precision", "--precision", metavar="NAME")]
 Smoothing = Annotated[float | None, _setting("label_smoothing", "--label-smoothing", metavar="SHARE")]
 Patience = Annotated[
     str | None,

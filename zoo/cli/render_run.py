@@ -13,6 +13,8 @@ from zoo.cli.board_table import STATUS_STYLES
 from zoo.cli.options import STORE
 from zoo.cli.render_item import facts, heading
 from zoo.cli.run_json import weights_card
+from zoo.rate_curve import FILE, read_curve
+from zoo.settings import OPTIONS, SETTINGS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,10 +22,12 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from zoo.rate_curve import RangeTest
     from zoo.values import EpochRecord, Receipt, RunRecord
 
 _VERDICTS = {"PASS": "green", "WARN": "yellow", "FAIL": "red"}
 _SETTINGS = ("epochs", "batch_size", "learning_rate", "label_smoothing", "patience", "metric", "seed")
+"""Always shown; `zoo.settings.OPTIONS` where they are not at their defaults."""
 
 
 def show_fit(console: Console, record: RunRecord, folder: Path, *, store: Path) -> None:
@@ -58,6 +62,10 @@ def show_run(console: Console, record: RunRecord, folder: Path) -> None:
         heading(console, "weights it started from")
         told = {key.replace("_", " "): value for key, value in weights.items() if value not in (None, "")}
         facts(console, [(key, str(value)) for key, value in told.items()])
+    tested = read_curve(folder)
+    if tested is not None:
+        heading(console, "learning-rate range test")
+        facts(console, _range_test(tested, folder))
     if record.history:
         heading(console, "history")
         screen.draw(
@@ -92,12 +100,25 @@ def _show_head(console: Console, record: RunRecord) -> None:
 
 def _recipe(record: RunRecord) -> list[tuple[str, str]]:
     recipe = record.recipe
-    known = {name.replace("_", " "): value for name in _SETTINGS if (value := getattr(recipe, name)) is not None}
+    chosen = [name for name in OPTIONS if getattr(recipe, name) != SETTINGS[name].default]
+    names = (*_SETTINGS[:3], *chosen, *_SETTINGS[3:])
+    known = {name.replace("_", " "): value for name in names if (value := getattr(recipe, name)) is not None}
     return [
         ("settings", ", ".join(f"{name} {value}" for name, value in known.items())),
         ("classes", ", ".join(recipe.classes)),
         ("data", f"{recipe.data[:12]}, split {recipe.split[:12]}"),
         ("backend", f"{record.environment.get('backend', '')}"),
+    ]
+
+
+def _range_test(test: RangeTest, folder: Path) -> list[tuple[str, str]]:
+    none = "none: the loss never falls, so the policy's own rates were used"
+    least = min(test.smoothed, default=0.0)
+    return [
+        ("chosen", none if test.chosen is None else f"{test.chosen:.3g}, the middle of the longest fall of the loss"),
+        ("tried", f"{len(test.rates)} steps in phase {test.phase!r}, up to a rate of {max(test.rates, default=0):.3g}"),
+        ("smoothed loss", f"{test.smoothed[0]:.3f} at first, {least:.3f} at the least" if test.smoothed else ""),
+        ("curve", str(folder / FILE)),
     ]
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from zoo import figures
 from zoo.cli.options import STORE
 from zoo.errors import UsageError
 from zoo.grid import GridRecipe, parse_split, read_grid
+from zoo.settings import AUTO
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,10 +42,8 @@ def grid_of(data: str | None, recipe: Path | None, given: Mapping[str, object]) 
     changes: dict[str, object] = {name: value for name, value in given.items() if value not in (None, [], ())}
     if data is not None:
         changes["data"] = data
-    if "split" in changes:
-        changes["split"] = parse_split(str(changes["split"]))
-    if "patience" in changes:
-        changes["patience"] = patience_of(str(changes["patience"]))
+    readers = {"split": parse_split, "patience": patience_of, "learning_rate": rate_of}
+    changes |= {name: read(str(changes[name])) for name, read in readers.items() if name in changes}
     for name in ("backbones", "heads", "policies", "augmentations"):
         if name in changes:
             changes[name] = tuple(changes[name])  # type: ignore[arg-type]
@@ -72,6 +71,22 @@ def patience_of(text: str) -> int | None:
     except ValueError as error:
         raise UsageError(
             f"--patience cannot be {text!r}.", hint="Give a number of epochs, or `none` for no early stop."
+        ) from error
+
+
+def rate_of(text: str) -> float | Literal["auto"]:
+    """The value of `--lr`: a number, or `auto`.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    if text.strip().lower() == AUTO:
+        return "auto"
+    try:
+        return float(text)
+    except ValueError as error:
+        raise UsageError(
+            f"--lr cannot be {text!r}.", hint="Give a number such as 0.001, or `auto` for a range test."
         ) from error
 
 

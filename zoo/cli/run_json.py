@@ -6,6 +6,7 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
 
+from zoo.rate_curve import read_curve
 from zoo.recipe import recipe_to_json
 
 if TYPE_CHECKING:
@@ -21,13 +22,14 @@ def run_document(record: RunRecord, folder: Path) -> dict[str, Any]:
     document = {
         field.name: getattr(record, field.name) for field in dataclasses.fields(record) if field.name != "recipe"
     }
-    receipt = document.pop("receipt")
+    receipt, tested = document.pop("receipt"), read_curve(folder)
     return {
         "format": FORMAT,
         "title": record.recipe.title,
         "folder": str(folder),
         "recipe": recipe_to_json(record.recipe),
         "weights": weights_card(folder),
+        "range_test": None if tested is None else dataclasses.asdict(tested),
         "receipt": None if receipt is None else {"verdict": receipt.verdict, **dataclasses.asdict(receipt)},
         **document,
     }

@@ -60,6 +60,29 @@ def test_photos_are_recognised(pretrained: Any, lite0: Variant) -> None:
     assert set(cat.argsort()[::-1][:3].tolist()) == CATS
 
 
+@pytest.mark.parametrize("kind", ["bfloat16", "float16"])
+def test_the_present_precision_is_that_of_every_layer(
+    build: Callable[..., Any], lite0: Variant, kind: str, pretrained: Any
+) -> None:
+    """The file says float32 for each layer; under a mixed policy they compute in its type, roughly alike."""
+    import keras
+
+    keras.config.set_dtype_policy(f"mixed_{kind}")
+    try:
+        model = build(lite0.name, size=64, weights=lite0.weights)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert {layer.dtype_policy.name for layer in model.layers[1:]} == {f"mixed_{kind}"}
+    assert {str(weight.dtype) for weight in model.weights} == {"float32"}
+    assert {layer.dtype_policy.name for layer in pretrained.layers} == {"float32"}
+    plain = build(lite0.name, size=64, weights=lite0.weights)
+    picture = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3)).astype(np.float32)
+    expected = plain.predict_on_batch(picture)
+    found = np.asarray(model.predict_on_batch(picture), np.float32)
+    difference = np.abs(found - expected).mean() / np.abs(expected).mean()
+    assert 0 < difference < {"bfloat16": 0.1, "float16": 0.01}[kind]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("index", "espresso", "side", "parameters"), [(1, 0.6, 8, 4_189_344), (2, 0.88, 9, 4_869_168)])
 def test_photos_are_recognised_by_the_larger_ones(

@@ -74,14 +74,16 @@ def _config(archive: Path) -> dict[str, Any]:
 
 
 def _at_size(config: dict[str, Any], size: int) -> dict[str, Any]:
-    """The same graph for pictures of another size. Changes `config`.
+    """The same graph for pictures of another size, in Keras' present precision. Changes `config`.
 
     The weights were trained with TensorFlow's `SAME` padding, which puts the odd row of an even side at the end. So
     the padding before each convolution of stride 2 depends on the side that arrives there.
     """
-    side = size
+    side, policy = size, keras.config.dtype_policy().name
     layers = config["layers"]
     for layer, following in zip(layers, [*layers[1:], None], strict=True):
+        if policy != "float32" and layer["class_name"] != "InputLayer":
+            layer["config"]["dtype"] = policy
         layer.pop("build_config", None)  # holds shapes of the old size; Keras builds each layer as it calls it
         if layer["class_name"] == "InputLayer":
             layer["config"]["batch_shape"] = [None, size, size, 3]

@@ -1,0 +1,91 @@
+"""What a call of `zoo.compare` or `zoo.fit` names, as checked recipes: every combination with every seed."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING, Literal
+
+from zoo.errors import RecipeError, UsageError
+from zoo.feasibility import check_backends, check_channels
+from zoo.recipe import complete_augmentation, complete_backbone, complete_head, complete_policy, validate_recipe
+from zoo.settings import setting_fault
+from zoo.values import Recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zoo.dataset import Dataset
+    from zoo.registry import Catalog
+    from zoo.values import Metric, Optimiser, Precision, Schedule, Spec
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The plain settings that all rows of a call share; see `Recipe`."""
+
+    epochs: int
+    batch_size: int
+    learning_rate: float | Literal["auto"] | None
+    schedule: Schedule
+    optimiser: Optimiser
+    weight_decay: float
+    accumulate: int
+    ema: float
+    precision: Precision
+    label_smoothing: float
+    patience: int | None
+    metric: Metric
+
+
+def check_settings(settings: dict[str, object]) -> None:
+    """Refuses a setting before the pictures are even looked at. Raises: RecipeError."""
+    for name, value in settings.items():
+        fault = setting_fault(name, value)
+        if fault:
+            raise RecipeError(fault, hint=f"Change {name}.")
+
+
+def combinations(
+    catalog: Catalog,
+    backbones: Sequence[str],
+    heads: Sequence[str],
+    policies: Sequence[str],
+    augmentations: Sequence[str],
+) -> list[tuple[Spec, Spec, Spec, Spec]]:
+    """All combinations, each once, those that share frozen work side by side. Raises: UsageError, RecipeError."""
+    named = {"backbone": backbones, "head": heads, "policy": policies, "augmentation": augmentations}
+    for kind, names in named.items():
+        if isinstance(names, str) or not names:
+            raise UsageError(
+                f"No {kind} is named: {names!r}.", hint=f"Give at least one; `zoo list {kind}s` shows them."
+            )
+    columns = (
+        [complete_backbone(catalog, name) for name in backbones],
+        [complete_policy(catalog, name) for name in policies],
+        [complete_head(catalog, name) for name in heads],
+        [complete_augmentation(catalog, name) for name in augmentations],
+    )
+    check_backends(catalog, columns[0])
+    rows = ((backbone, head, policy, extra) for backbone, policy, head, extra in product(*columns))
+    return list(dict.fromkeys(rows))
+
+
+def recipe_of(dataset: Dataset, row: tuple[Spec, Spec, Spec, Spec], seed: int, settings: Settings) -> Recipe:
+    """The checked recipe of a backbone, head, policy and augmentation on a data set. Raises: RecipeError."""
+    backbone, head, policy, augmentation = row
+    check_channels(dataset.report, backbone)
+    recipe = Recipe(
+        backbone=backbone,
+        head=head,
+        policy=policy,
+        augmentation=augmentation,
+        data=dataset.report.digest,
+        split=dataset.split.digest,
+        classes=dataset.classes,
+        seed=seed,
+        **dataclasses.asdict(settings),
+    )
+    validate_recipe(recipe)
+    return recipe
