@@ -128,8 +128,7 @@ def train(
             solved = solve if not phase.open_blocks else None
             if solved is None:
                 compile_tail(tail, assembly, phase, recipe, accumulate=parts)
-            chosen = {id(variable) for variable in tail.trainable_variables}
-            given |= {i for i, w in enumerate(assembly.weights) if all(id(one) in chosen for one in w.trained)}
+            given |= _given(assembly, tail)
             most = max(most, sum(math.prod(one.shape) for one in tail.trainable_variables))
             log = _Log(task_of(phase, tail), recipe, best, history, judge, observe)
             try:
@@ -149,6 +148,12 @@ def train(
             notes.append(f"degraded in phase {phase.name!r}: the kept epoch is {best.epoch}, from an earlier phase")
         best.restore()
     return Trained(tuple(history), best.epoch, frozenset(given), most, steps, adapting, tuple(notes))
+
+
+def _given(assembly: Assembly, tail: KerasModel) -> set[int]:
+    """Positions of the weights that an optimiser is given, or a low-rank adapter of theirs."""
+    chosen = {id(variable) for variable in tail.trainable_variables}
+    return {i for i, w in enumerate(assembly.weights) if all(id(one) in chosen for one in w.trained)}
 
 
 def _with_rate(
