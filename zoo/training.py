@@ -102,11 +102,7 @@ def train(
         TrainingError: If there are fewer than two training pictures.
     """
     learner, validation = sides
-    if len(learner.labels) < 2:  # noqa: PLR2004 - a batch of one has no variance
-        raise TrainingError(
-            f"{len(learner.labels)} training picture is too few.",
-            hint="Give more pictures, or a larger training share.",
-        )
+    _check_size(len(learner.labels))
     batch, parts = step_plan(len(learner.labels), batch_size=recipe.batch_size, accumulate=recipe.accumulate)
     epochs = order(len(learner.labels), batch_size=batch * parts, seed=recipe.seed)
     best = Best(assembly, phases, recipe.metric)
@@ -148,6 +144,13 @@ def train(
             notes.append(f"degraded in phase {phase.name!r}: the kept epoch is {best.epoch}, from an earlier phase")
         best.restore()
     return Trained(tuple(history), best.epoch, frozenset(given), most, steps, adapting, tuple(notes))
+
+
+def _check_size(count: int) -> None:
+    if count < 2:  # noqa: PLR2004 - a batch of one has no variance
+        raise TrainingError(
+            f"{count} training picture is too few.", hint="Give more pictures, or a larger training share."
+        )
 
 
 def _given(assembly: Assembly, tail: KerasModel) -> set[int]:
