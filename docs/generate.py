@@ -10,12 +10,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from generator import catalog, command_line, error_tree, modules, recipes
+from generator import backbones, catalog, command_line, error_tree, layer_counts, modules, recipes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 PAGES: dict[str, Callable[[], str]] = {
+    "backbones.md": backbones.write,
     "catalog.md": catalog.write,
     "cli.md": command_line.write,
     "errors.md": error_tree.write,
@@ -32,7 +33,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--folder", type=Path, default=Path(__file__).resolve().parent / "reference", help="where the pages are"
     )
     wanted = parser.parse_args(arguments)
-    texts = {wanted.folder / name: write() for name, write in PAGES.items()}
+    try:
+        texts = {wanted.folder / name: write() for name, write in PAGES.items()}
+    except layer_counts.StaleCountsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     if not wanted.check:
         for path, text in texts.items():
             path.write_text(text, encoding="utf-8", newline="\n")

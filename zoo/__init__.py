@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         ZooError,
     )
     from zoo.hookspecs import hookimpl
+    from zoo.previews import preview
     from zoo.runs import Prediction, Run, load
 
 _HOMES = {
@@ -31,6 +32,7 @@ _HOMES = {
     "zoo.contracts": ("Augmentation", "Backbone", "Block", "Head", "Option", "Phase", "Policy", "Source", "Weights"),
     "zoo.errors": ("DataError", "PluginError", "StoreError", "TrainingError", "UsageError", "ZooError"),
     "zoo.hookspecs": ("hookimpl",),
+    "zoo.previews": ("preview",),
     "zoo.runs": ("Prediction", "Run", "load"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
@@ -56,6 +58,7 @@ __all__ = [  # noqa: RUF022 - sorted as a person looks for them, without regard 
     "policies",
     "Policy",
     "Prediction",
+    "preview",
     "Run",
     "Source",
     "sources",

@@ -59,7 +59,7 @@ def save_model(model: KerasModel, folder: Path) -> KerasModel:
 
 
 def load_model(folder: Path) -> KerasModel:
-    """The delivered model of a run: raw RGB 0–255 (batch, size, size, 3) in, probabilities out.
+    """The delivered model of a run: raw 0–255 (batch, size, size, channels) in, probabilities out.
 
     Raises:
         RunFormatError: If there is none, or it cannot be loaded.

@@ -25,6 +25,7 @@ import keras
 from zoo.errors import ContractError
 from zoo.fused import AdaptingBatchNormalization, can_fuse, wearing
 from zoo.graph import AssembledBlock, Weight, assign_blocks, cuts, leaves, wake, weights_of
+from zoo.low_rank import adapted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,16 +40,18 @@ class Assembly:
     """A whole network: raw RGB 0–255 pictures in, logits out.
 
     Attributes:
-        model: Functional `keras.Model`, float32 (batch, size, size, 3) to float32 logits (batch, classes).
+        model: Functional `keras.Model`, float32 (batch, size, size, channels) to float32 logits (batch, classes).
         blocks: The backbone's blocks, input to output, with the layers that are in each.
         weights: Every weight of `model`, statistics included, with its block and role.
         unbuilt: Names of layers that own no weights although their kind has some.
+        head: The head, one layer of `model`.
     """
 
     model: KerasModel
     blocks: tuple[AssembledBlock, ...]
     weights: tuple[Weight, ...]
     unbuilt: tuple[str, ...]
+    head: KerasModel = field(repr=False)
     _cuts: tuple[tuple[Any, ...], ...] = field(repr=False)
     _parts: dict[tuple[str, int], KerasModel] = field(default_factory=dict, repr=False)
 
@@ -87,7 +90,7 @@ class Assembly:
             return False
         if phase.open_weights == "all":
             return True
-        roles = {"batch-norm": {"gamma", "beta"}, "bias": {"bias", "beta"}}
+        roles = {"batch-norm": {"gamma", "beta"}, "bias": {"bias", "beta"}, "low-rank": {"kernel"}}
         return weight.role in roles[phase.open_weights]
 
     def may_adapt(self, weight: Weight, phase: Phase) -> bool:
@@ -122,6 +125,9 @@ class Assembly:
             for weight in self.weights:
                 if weight.trainable:
                     weight.variable.trainable = id(weight.variable) in open_ids
+            if phase.open_weights == "low-rank":
+                body = [w for w in self.weights if w.block < len(self.blocks) and id(w.variable) in open_ids]
+                stack.enter_context(adapted([weight.layer for weight in body], phase.rank))
             yield self.tail(boundary)
 
     def _close(self) -> None:
@@ -197,7 +203,12 @@ def assemble(backbone: KerasModel, head: KerasModel, blocks: Sequence[Block], *,
         sorted(leaf.name for leaf in every if isinstance(leaf, keras.layers.BatchNormalization) and not leaf.weights)
     )
     return Assembly(
-        model=model, blocks=assembled, weights=weights, unbuilt=unbuilt, _cuts=cuts(backbone, assembled, name=name)
+        model=model,
+        blocks=assembled,
+        weights=weights,
+        unbuilt=unbuilt,
+        head=head,
+        _cuts=cuts(backbone, assembled, name=name),
     )
 
 
@@ -220,7 +231,12 @@ def _must_be_still(leaf: KerasLayer, phase: Phase, *, has_state: bool) -> bool:
         return False
     if has_state and phase.batch_norm == "fixed":  # moving statistics, or whatever else a layer keeps for itself
         return True
-    return not phase.drop_layers and _DROPS.search(type(leaf).__name__) is not None
+    return not phase.drop_layers and is_drop_layer(leaf)
+
+
+def is_drop_layer(leaf: KerasLayer) -> bool:
+    """Whether a layer drops or disturbs at random in training, whatever its rate: told by the name of its class."""
+    return _DROPS.search(type(leaf).__name__) is not None
 
 
 @functools.cache

@@ -1,4 +1,7 @@
-"""Random changes of training pictures, and of their targets where pictures are mixed."""
+"""Random changes of training pictures, and of their targets where pictures are mixed.
+
+Layers are called on values, one batch after the other, never inside a compiled function.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,7 @@ class Augmenter:
             Pictures as float32 of the same shape, and targets.
 
         Raises:
-            TrainingError: If the layers change a shape, or give targets that do not sum to 1.
+            TrainingError: If the layers change a shape or the range, or give targets that do not sum to 1.
         """
         values: Any = keras.ops.convert_to_tensor(pictures.astype(np.float32))
         if self.mixes_labels:
@@ -54,12 +57,24 @@ class Augmenter:
                 f"The augmentation turned pictures of shape {pictures.shape[1:]} into {mixed.shape[1:]}.",
                 hint="An augmentation must keep the shape, for validation pictures are not augmented.",
             )
+        _check_range(pictures, mixed)
         if self.mixes_labels and not np.allclose(targets.sum(axis=-1), 1.0, atol=1e-3):
             raise TrainingError(
                 f"The augmentation gave targets that sum to {targets.sum(axis=-1).max():g}, not to 1.",
                 hint="Tell its author.",
             )
         return mixed, targets
+
+
+def _check_range(pictures: Array, changed: Array) -> None:
+    """Refuses what is not 0–255 (a rounding beyond is let pass): validation pictures have that range."""
+    low, high = float(changed.min()), float(changed.max())
+    scaled = 0 < high <= 1 < pictures.max()
+    if scaled or not (low >= -1 and high <= 256):  # noqa: PLR2004 - 8 bits; written so that NaN fails, too
+        raise TrainingError(
+            f"The augmentation turned pictures of 0 to 255 into values from {low:g} to {high:g}.",
+            hint="An augmentation must keep the range: look at its value_range, or clip at its end.",
+        )
 
 
 def _numbers(tensor: Any) -> Array:  # noqa: ANN401 - a tensor of any backend

@@ -16,12 +16,14 @@ from zoo.contracts import Phase
 from zoo.errors import ContractError, UnknownNameError, WeightsError
 from zoo.precision import building_in
 from zoo.schedules import RATE_FACTORS, scaled_by, scaled_to
+from zoo.specs import channels_of
 
 if TYPE_CHECKING:
     from zoo.assembly import Assembly
     from zoo.augmenting import Augmenter
-    from zoo.contracts import Backbone, WeightsChoice
+    from zoo.contracts import Backbone, KerasModel, WeightsChoice
     from zoo.registry import Catalog
+    from zoo.stepping import Solver
     from zoo.values import Recipe, Spec
 
 
@@ -33,11 +35,13 @@ class Built:
         assembly: Backbone and head, cut into blocks.
         phases: Of the policy, with the recipe's learning rate.
         augment: Changes training pictures.
+        solve: Solves the head where the backbone is fixed; None if it is trained by steps.
     """
 
     assembly: Assembly
     phases: tuple[Phase, ...]
     augment: Augmenter
+    solve: Solver | None = None
 
 
 def build(recipe: Recipe, catalog: Catalog) -> Built:
@@ -57,6 +61,7 @@ def build(recipe: Recipe, catalog: Catalog) -> Built:
     weights = choose_weights(record, recipe.backbone)
     with building_in(recipe.precision):
         backbone = functional(record.build(size=size, weights=weights, **own), name=record.name)
+    _check_input(backbone, recipe.backbone)
     reseed(recipe.seed)
     head_item, blocks = catalog.head(recipe.head.name), record.blocks_for(recipe.backbone.values())
     taps = head_item.taps(len(blocks), **recipe.head.values()) if head_item.taps else ()
@@ -70,7 +75,17 @@ def build(recipe: Recipe, catalog: Catalog) -> Built:
     augmentation = catalog.augmentation(recipe.augmentation.name)
     layers = tuple(augmentation.build(size, recipe.seed, **recipe.augmentation.values()))
     reseed(recipe.seed)
-    return Built(assembly, phases, Augmenter(layers, mixes_labels=augmentation.mixes_labels))
+    solve = functools.partial(head_item.solve, **recipe.head.values()) if head_item.solve else None
+    return Built(assembly, phases, Augmenter(layers, mixes_labels=augmentation.mixes_labels), solve)
+
+
+def _check_input(backbone: KerasModel, spec: Spec) -> None:
+    own, wanted = backbone.inputs[0].shape[-1], channels_of(spec)
+    if own != wanted:
+        raise ContractError(
+            f"Backbone {str(spec)!r} built a network for pictures of {own} channels, not {wanted}.",
+            hint="Its build() must obey its option `channels`, and take RGB without one. Tell its author.",
+        )
 
 
 def _check_head(head: object, spec: Spec, classes: int) -> None:
@@ -124,7 +139,8 @@ def _phase_fault(phase: object) -> str:
         "epochs": type(phase.epochs) is int and phase.epochs >= 1,
         "open_blocks": type(phase.open_blocks) is int and phase.open_blocks >= 0,
         "learning_rate": _in_range(phase.learning_rate, 0, math.inf),
-        "open_weights": phase.open_weights in {"all", "batch-norm", "bias"},
+        "open_weights": phase.open_weights in {"all", "batch-norm", "bias", "low-rank"},
+        "rank": type(phase.rank) is int and (phase.rank >= 1) == (phase.open_weights == "low-rank"),
         "batch_norm": phase.batch_norm in {"fixed", "adapting"},
         "drop_layers": isinstance(phase.drop_layers, bool),
         "backbone_rate": _in_range(phase.backbone_rate, 0, math.inf),

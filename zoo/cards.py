@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from zoo.channels import words
 from zoo.precision import dtype_policy
+from zoo.specs import channels_of
 
 if TYPE_CHECKING:
     from zoo.contracts import Backbone
@@ -25,13 +27,16 @@ def card_of(record: RunRecord, backbone: Backbone, *, tested: RangeTest | None =
     """
     weights_id = record.recipe.backbone.values()["weights"]
     declared = next((weights for weights in backbone.weights if weights.id == weights_id), None)
+    channels = channels_of(record.recipe.backbone)
     return {
         "format": FORMAT,
         "run": record.id,
         "classes": list(record.recipe.classes),
         "input": {
             "size": record.recipe.backbone.values()["size"],
-            "pixels": "RGB, 0-255, channels last; resized to the square with Pillow's bilinear filter, EXIF applied",
+            "channels": channels,
+            "pixels": f"{words(channels)}, 0-255, channels last; "
+            "resized to the square with Pillow's bilinear filter, EXIF applied",
         },
         "dtype_policies": {"backbone": dtype_policy(record.recipe.precision), "head": "float32"},
         "output": "probabilities, one for each class in the order of `classes`",

@@ -17,6 +17,7 @@ from zoo.lineup import Settings, check_settings, combinations, recipe_of
 from zoo.plugins import load_catalog
 from zoo.progress import for_python
 from zoo.recipe import row_digest
+from zoo.specs import channels_of
 from zoo.store import Store
 
 if TYPE_CHECKING:
@@ -317,7 +318,8 @@ def _score_test(board: Board, bench: Bench, records: Sequence[RunRecord]) -> Non
     chosen = [record for record in records if record.id in row.run_ids and record.validation and record.id not in seen]
     if not chosen:
         return
-    side = dataset.test_side(size_of(chosen[0].recipe.backbone))
+    backbone = chosen[0].recipe.backbone
+    side = dataset.test_side(size_of(backbone), channels_of(backbone))
     for record in chosen:
         probabilities = predict(load_model(store.folder(record.id)), side.pixels).probabilities
         store.save_predictions(

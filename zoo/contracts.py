@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 API_LEVEL = 1
 """Level of these contracts. A plugin may declare the one it was written for as `ZOO_API_LEVEL`."""
 
+BACKENDS = ("jax", "tensorflow", "torch")
+"""Keras backends that can train."""
+
 KerasModel: TypeAlias = Any
 """A `keras.Model`; Keras has no type annotations, and the light half must not import it."""
 
@@ -128,7 +131,7 @@ class Backbone:
             Raises `WeightsError` if they cannot be had; never falls back to random ones.
         weights: The first is the default. None declared: it starts from random weights.
         options: Keyword options of `build` besides `size` and `weights`, which every backbone has. One named
-            `channels` is the number of channels of the pictures, instead of 3.
+            `channels` is the number of channels of the pictures, instead of 3; `zoo.channels` says what they are.
         parameters: Number of scalar weights, statistics included, with default options; None if not known.
         backends: Keras backends that it can be built on (`tensorflow`, `jax`, `torch`); none named means all.
     """
@@ -191,10 +194,12 @@ class Augmentation:
         name: Unique among augmentations.
         title: One line for lists.
         build: Called as `build(size, seed, **options)`; returns layers to be applied in order to float32 pictures
-            (batch, size, size, 3), RGB 0–255, with `training=True`; shape and range must stay. No layers: nothing.
+            (batch, size, size, channels), 0–255, mostly RGB, with `training=True`; shape and range must stay. No
+            layers: nothing.
         options: Keyword options of `build`.
         mixes_labels: Whether the layers mix pictures and with them their labels. They are then called with
             `{"images": pictures, "labels": float32 (batch, classes), rows that sum to 1}` and give the same back.
+        reference: Paper or page.
     """
 
     name: str
@@ -202,6 +207,7 @@ class Augmentation:
     build: Callable[..., tuple[KerasLayer, ...]]
     options: tuple[Option, ...] = ()
     mixes_labels: bool = False
+    reference: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,7 +220,8 @@ class Phase:
         learning_rate: Of the head, greater than 0.
         open_blocks: Number of open blocks, counted from the top; 0 for none; more than there are means all.
         open_weights: Which weights in open blocks: `all`, `batch-norm` (gamma and beta only), `bias` (biases and
-            betas only).
+            betas only), `low-rank` (kernels of dense and convolution layers, by a product of two matrices).
+        rank: Of the change of a kernel where `open_weights` is `low-rank`, else 0.
         batch_norm: `fixed` uses the moving statistics and leaves them as they are; `adapting` normalises with the
             statistics of the batch and updates the moving ones. In open blocks only: the others are always fixed.
         drop_layers: Whether drop layers (dropout, stochastic depth) of open blocks work in training. Below: never.
@@ -241,7 +248,8 @@ class Phase:
     epochs: int
     learning_rate: float
     open_blocks: int = 0
-    open_weights: Literal["all", "batch-norm", "bias"] = "all"
+    open_weights: Literal["all", "batch-norm", "bias", "low-rank"] = "all"
+    rank: int = 0
     batch_norm: Literal["fixed", "adapting"] = "fixed"
     drop_layers: bool = True
     backbone_rate: float = 1.0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo import statistics
+from zoo.decoding import RGB
 from zoo.errors import SourceError, UsageError, ZooError
 from zoo.events import DataReady, Note, ignore
 from zoo.health import scan
@@ -32,8 +33,8 @@ THUMBNAIL = 16
 class Dataset:
     """Pictures that can be used, on their sides of the split.
 
-    Training and validation pictures are decoded once for each size and kept. Test pictures are decoded only when
-    `test_side` is called, which `comparison` does after a row is chosen.
+    Training and validation pictures are decoded once for each size and number of channels, and kept. Test pictures are
+    decoded only when `test_side` is called, which `comparison` does after a row is chosen.
 
     Attributes:
         report: What the scan found.
@@ -45,7 +46,7 @@ class Dataset:
     split: Split
     observe: Observer = ignore
     directory: Path | None = None
-    _sides: dict[tuple[str, int], Side] = field(default_factory=dict, repr=False)
+    _sides: dict[tuple[str, int, int], Side] = field(default_factory=dict, repr=False)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -65,7 +66,7 @@ class Dataset:
         """int64 labels of a side, in order."""
         return np.array([self.report.table.pictures[i].label for i in self.indices(part)], dtype=np.int64)
 
-    def side(self, part: Part, size: int) -> Side:
+    def side(self, part: Part, size: int, channels: int = RGB) -> Side:
         """The training or validation pictures at a size, decoded on first use.
 
         Raises:
@@ -73,25 +74,35 @@ class Dataset:
         """
         if part == "test":
             raise UsageError("The test part is not for training.", hint="Use test_side() after a row is chosen.")
-        key = (part, size)
+        key = (part, size, channels)
         if key not in self._sides:
-            self._sides[key] = self._decode(part, size)
+            self._sides[key] = self._decode(part, size, channels)
         return self._sides[key]
 
-    def test_side(self, size: int) -> Side:
+    def test_side(self, size: int, channels: int = RGB) -> Side:
         """The test pictures at a size; decoded now and not kept."""
-        return self._decode("test", size)
+        return self._decode("test", size, channels)
 
-    def _decode(self, part: Part, size: int) -> Side:
+    def _decode(self, part: Part, size: int, channels: int) -> Side:
         pixels = load_pixels(
-            self.report.table, self.indices(part), size=size, observe=self.observe, directory=self.directory
+            self.report.table,
+            self.indices(part),
+            size=size,
+            channels=channels,
+            observe=self.observe,
+            directory=self.directory,
         )
-        return Side(pixels=pixels, labels=self.labels(part), key=f"{self.split.digest}:{part}:{size}")
+        key = f"{self.split.digest}:{part}:{size}" + ("" if channels == RGB else f":{channels}")
+        return Side(pixels=pixels, labels=self.labels(part), key=key)
 
     def baselines(self) -> dict[str, np.ndarray[Any, Any]]:
-        """Predicted validation labels of the baselines `majority` and `nearest neighbour` (16 × 16 thumbnails)."""
+        """Predicted validation labels of the baselines `majority` and `nearest neighbour` (16 × 16 thumbnails).
+
+        Thumbnails are RGB, whatever the rows take, and have other channels only of arrays that cannot be had as RGB.
+        """
         train = self.labels("train")
-        small = [thumbnails(self.side(part, THUMBNAIL).pixels) for part in ("train", "validation")]
+        channels = max((limit for limit, _ in self.report.channels), default=0) or RGB
+        small = [thumbnails(self.side(part, THUMBNAIL, channels).pixels) for part in ("train", "validation")]
         most = statistics.majority_label(train, len(self.classes))
         return {
             "majority": np.full(len(self.split.validation), most, dtype=np.int64),
@@ -161,6 +172,15 @@ def _load(source: Source, location: object, options: dict[str, Any]) -> ImageTab
     return table
 
 
+def load_table(data: object, catalog: Catalog, *, source: str | None = None) -> ImageTable:
+    """The table of a data set as its source gives it, neither checked nor split; arguments as in `find_source`.
+
+    Raises:
+        SourceError: If no source can read it.
+    """
+    return _load(*find_source(data, catalog, source=source))
+
+
 def prepare(
     data: object,
     catalog: Catalog,
@@ -188,8 +208,7 @@ def prepare(
         SourceError: If the pictures cannot be used.
         SplitError: If they cannot be divided as asked.
     """
-    record, location, options = find_source(data, catalog, source=source)
-    report = scan(_load(record, location, options), observe=observe, cache=fingerprints)
+    report = scan(load_table(data, catalog, source=source), observe=observe, cache=fingerprints)
     sides = divide(report, fractions=fractions, seed=split_seed)
     for text in (*report.notes, *sides.notes):
         observe(Note(text, level="warning"))

@@ -4,11 +4,13 @@ Rules of `decode`, fixed so that a picture is the same array wherever it is used
 
 - It is turned upright after its EXIF orientation; a broken EXIF block counts as none.
 - Of animated and multi-page files it is the first frame.
-- Transparent parts are laid on white.
+- It has as many channels as are wanted, RGB if nothing else is said; `zoo.channels` has the rules. In RGB and grey,
+  transparent parts are laid on white.
 - 16-bit grey is scaled to 8 bits (65535 becomes 255), never cut off at 255.
 - 32-bit float grey: values within 0–1 are scaled by 255, within 0–255 taken as they are, else stretched from least to
   greatest. 32-bit integer grey: within 0–65535 as 16-bit grey, else stretched.
 - CMYK, CIE LAB, YCbCr and palettes become RGB; embedded colour profiles are not applied.
+- NumPy's files (`.npy`) hold pictures as arrays; those of 1 (grey) and 3 channels (RGB) are as other pictures are.
 - Damaged, truncated and oversized files are refused. Nothing is guessed, and no Pillow setting is touched.
 """
 
@@ -24,6 +26,8 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from PIL import Image, ImageOps
 
+from zoo import arrays
+from zoo.channels import array_fault, has_unread_bands, of_array, of_image
 from zoo.errors import SourceError
 from zoo.events import Progress, ignore
 from zoo.unreadable import FAILURES, reason
@@ -38,6 +42,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+RGB = 3
+"""Channels of a picture where nothing else is said."""
+
 MAX_PIXELS = 178_956_970
 """Largest picture that is decoded, width × height: 512 MiB as RGB, and where Pillow's own default refuses too."""
 
@@ -49,9 +56,6 @@ FORMATS = (
 
 HEIF is read only where a plugin for Pillow is registered. TGA has no signature, so it is asked last.
 """
-
-_WHITE_16_BIT = 65535.0
-_CHANNELS = 3
 
 
 class _Silence:
@@ -87,34 +91,54 @@ class _Silence:
 _PILLOW_SILENCE = _Silence()
 
 
-def decode(path: str | os.PathLike[str]) -> UInt8Array:
+def decode(path: str | os.PathLike[str], *, channels: int = RGB) -> UInt8Array:
     """Decode one file by the rules of this module. Safe to call from several threads.
 
+    Args:
+        path: The file.
+        channels: How many channels are wanted, 1 to 16.
+
     Returns:
-        uint8 array of shape (height, width, 3), RGB, 0–255.
+        uint8 array of shape (height, width, channels), 0–255.
 
     Raises:
-        SourceError: The file cannot be read or decoded; the message names it and says why, in one line.
+        SourceError: The file cannot be read or decoded, or not with so many channels; the message names it and says
+            why, in one line.
     """
     try:
-        return _decode(path)
+        return _decode(path, channels)
     except FAILURES as error:
         raise SourceError(f"{os.fspath(path)} cannot be used: {reason(path, error)}.") from error
 
 
-def attempt(picture: Picture) -> UInt8Array | Skipped:
-    """The pixels of a picture, uint8 (height, width, 3), or why it has none. Files and arrays alike."""
-    if picture.pixels is not None:
-        pixels = np.asarray(picture.pixels)
-        if pixels.dtype == np.uint8 and pixels.shape[2:] == (_CHANNELS,) and pixels.size:
-            return pixels
-        return Skipped(picture.id, f"its array is {pixels.dtype} {pixels.shape}, not uint8 (height, width, 3)")
-    if picture.path is None:
+def attempt(picture: Picture, channels: int | None = RGB) -> UInt8Array | Skipped:
+    """The pixels of a picture, uint8 (height, width, channels), or why it has none. Files and arrays alike.
+
+    Args:
+        picture: A file or an array.
+        channels: How many channels are wanted; None for RGB where it can be had so, else as many as it has.
+    """
+    if picture.pixels is None and picture.path is None:
         return Skipped(picture.id, "it has neither a path nor pixels")
     try:
-        return _decode(picture.path)
+        if picture.path is not None and picture.pixels is None:
+            return _decode(picture.path, channels)
+        pixels = np.asarray(picture.pixels)
+        fault = array_fault(pixels.dtype, pixels.shape)
+        return Skipped(picture.id, fault) if fault else of_array(pixels, channels)
     except FAILURES as error:
-        return Skipped(picture.id, reason(picture.path, error))
+        return Skipped(picture.id, reason(picture.path or "", error))
+
+
+def is_short(picture: Picture) -> bool:
+    """Whether a picture that decodes is a TIFF with more bands than are read; only files with such names are asked."""
+    if picture.path is None or picture.pixels is not None or not picture.path.lower().endswith((".tif", ".tiff")):
+        return False
+    try:
+        with _PILLOW_SILENCE, Image.open(picture.path, formats=["TIFF"]) as image:
+            return has_unread_bands(image)
+    except FAILURES:  # of another format, in spite of its name
+        return False
 
 
 def decode_all(
@@ -122,6 +146,7 @@ def decode_all(
     use: Callable[[int, UInt8Array | Skipped], T],
     *,
     task: str,
+    channels: int | None = RGB,
     observe: Observer = ignore,
     workers: int | None = None,
 ) -> list[T]:
@@ -131,6 +156,7 @@ def decode_all(
         pictures: What to decode.
         use: Called on the worker's thread with a position in `pictures` and the outcome of `attempt`.
         task: Name of the work in progress events.
+        channels: As in `attempt`.
         observe: Gets about a hundred progress events, on the calling thread.
         workers: Number of threads; as many as there are processors by default, at most 16.
 
@@ -142,7 +168,7 @@ def decode_all(
     results: list[T] = []
 
     def work(index: int) -> T:
-        return use(index, attempt(pictures[index]))
+        return use(index, attempt(pictures[index], channels))
 
     with _PILLOW_SILENCE:
         for result in _in_order(work, total, workers=workers or min(16, processors())):
@@ -176,40 +202,40 @@ def processors() -> int:
 def resize(array: UInt8Array, size: int) -> UInt8Array:
     """The whole picture stretched to a square: bilinear, antialiased by Pillow's triangle filter over the full support.
 
-    Stretched and not cropped, because what a class is told by may lie at the edge.
+    Stretched and not cropped, because what a class is told by may lie at the edge. Each channel on its own: alpha is a
+    channel like the others.
 
     Args:
-        array: uint8 (height, width, 3).
+        array: uint8 (height, width, channels).
         size: Side of the result in pixels, at least 1.
 
     Returns:
-        uint8 (size, size, 3). The array itself where it has that size already.
+        uint8 (size, size, channels). The array itself where it has that size already.
     """
     if array.shape[:2] == (size, size):
         return array
+    if array.shape[2] == RGB:
+        return _stretch(array, size)
+    planes = [_stretch(np.ascontiguousarray(array[:, :, index]), size) for index in range(array.shape[2])]
+    return np.stack(planes, axis=2)
+
+
+def _stretch(array: UInt8Array, size: int) -> UInt8Array:
     return np.asarray(Image.fromarray(array).resize((size, size), Image.Resampling.BILINEAR))
 
 
-def rgb(image: Image.Image) -> UInt8Array:
-    """A Pillow image as uint8 (height, width, 3), by the rules of this module, orientation left as it is."""
-    if image.mode.startswith("I") or image.mode == "F":
-        return _deep_grey(image)
-    if image.has_transparency_data:
-        if image.mode in {"La", "RGBa"}:  # premultiplied; only converts to its plain counterpart
-            image = image.convert("LA" if image.mode == "La" else "RGBA")
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return np.asarray(image.convert("RGB"))
-
-
-def _decode(path: str | os.PathLike[str]) -> UInt8Array:
+def _decode(path: str | os.PathLike[str], channels: int | None) -> UInt8Array:
+    if arrays.is_array(path):
+        return of_array(arrays.read(path), channels)
     Image.init()
     formats = [name for name in FORMATS if name in Image.OPEN]
     with _PILLOW_SILENCE, Image.open(path, formats=formats) as image:
         if image.width * image.height > MAX_PIXELS:
             raise Image.DecompressionBombError(f"{image.width}×{image.height} pixels, the limit is {MAX_PIXELS:,}")
+        if channels not in {None, 1, RGB} and has_unread_bands(image):
+            raise ValueError(f"it is a TIFF with more bands than can be read, not a picture of {channels} channels")
         image.load()
-        return rgb(_upright(image))
+        return of_image(_upright(image), channels or RGB)
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -219,19 +245,3 @@ def _upright(image: Image.Image) -> Image.Image:
         raise
     except FAILURES:  # the pixels are sound, only the EXIF block is not
         return image
-
-
-def _deep_grey(image: Image.Image) -> UInt8Array:
-    values = np.asarray(image)
-    if not np.isfinite(values).all():
-        raise ValueError("it holds values that are not finite numbers")
-    low, high = float(values.min()), float(values.max())
-    for white in (1.0, 255.0) if image.mode == "F" else (_WHITE_16_BIT,):
-        if low >= 0 and high <= white:
-            low, high = 0.0, white
-            break
-    shade = np.rint((values.astype(np.float64) - low) * (255 / ((high - low) or 1))).astype(np.uint8)
-    transparent = image.info.get("transparency")
-    if isinstance(transparent, int):
-        shade[values == transparent] = 255
-    return np.repeat(shade[:, :, None], _CHANNELS, axis=2)

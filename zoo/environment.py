@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -58,7 +59,7 @@ def environment(backend: str | None = None) -> dict[str, object]:
         and its `instructions`; `gpus`; `cores` that this process may use; `variables`, those of a fixed list that
         are set.
     """
-    name = backend or os.environ.get("KERAS_BACKEND") or str(_keras_config().get("backend", "tensorflow"))
+    name = backend or _configured_backend()
     packages = (*_PACKAGES, *_BACKEND_PACKAGES.get(name, (name,)))
     cpu = _cpu_facts()
     return {
@@ -73,6 +74,16 @@ def environment(backend: str | None = None) -> dict[str, object]:
         "cores": _cores(),
         "variables": {variable: os.environ[variable] for variable in _VARIABLES if variable in os.environ},
     }
+
+
+def active_backend() -> str:
+    """Name of Keras' backend: of the Keras that is imported, else of the one that would be. Imports nothing."""
+    config = getattr(sys.modules.get("keras"), "config", None)
+    return str(config.backend()) if config is not None else _configured_backend()
+
+
+def _configured_backend() -> str:
+    return os.environ.get("KERAS_BACKEND") or str(_keras_config().get("backend", "tensorflow"))
 
 
 def _keras_config() -> dict[str, object]:

@@ -33,8 +33,8 @@ def predict(model: KerasModel, pixels: np.ndarray[Any, Any]) -> Predictions:
     """Runs a delivered model over pictures, batch by batch.
 
     Args:
-        model: Raw RGB 0–255 in, probabilities out.
-        pixels: uint8 (n, size, size, 3), n ≥ 1.
+        model: Raw pictures 0–255 in, probabilities out.
+        pixels: uint8 (n, size, size, channels), n ≥ 1.
 
     Raises:
         DivergedError: If a probability is not finite.

@@ -22,6 +22,7 @@ from zoo.proof import check_delivered, early_notes, inference_accuracy, prove, v
 from zoo.rate_curve import read_curve, write_curve
 from zoo.recipe import item_origins, recipe_digest, row_digest
 from zoo.runtime import runtime
+from zoo.specs import channels_of
 
 if TYPE_CHECKING:
     from zoo.building import Built
@@ -148,8 +149,8 @@ def _execute(record: RunRecord, bench: Bench) -> RunRecord:
     recipe, dataset = record.recipe, bench.dataset
     bench.observe(Stage("building the network"))
     built = build(recipe, bench.catalog)
-    size = size_of(recipe.backbone)
-    sides = (dataset.side("train", size), dataset.side("validation", size))
+    size, channels = size_of(recipe.backbone), channels_of(recipe.backbone)
+    sides = (dataset.side("train", size, channels), dataset.side("validation", size, channels))
     notes = early_notes(recipe, built, len(sides[0].labels))
     for text in notes:
         bench.observe(Note(text, level="warning"))
@@ -196,6 +197,7 @@ def _trained(record: RunRecord, bench: Bench, built: Built, sides: tuple[Side, S
         record.recipe,
         sides=sides,
         augment=built.augment,
+        solve=built.solve,
         cache=bench.cache,
         judge=statistics.score,
         observe=_recording(bench, record.id),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -42,11 +42,13 @@ class Facts:
     """What the scan keeps of a picture that decodes.
 
     Attributes:
-        fingerprint: Hex SHA-256 over height, width and the decoded RGB bytes.
+        fingerprint: Hex SHA-256 over height, width and the decoded RGB bytes, or those of all channels of an array that
+            is not RGB.
         width: In pixels, upright.
         height: In pixels, upright.
         constant: Whether all pixels have one colour.
         look: Perceptual hashes, see `zoo.likeness`.
+        channels: What limits its number of channels, as in `zoo.channels.fits`.
     """
 
     fingerprint: str
@@ -54,6 +56,7 @@ class Facts:
     height: int
     constant: bool
     look: str
+    channels: int = 0
 
 
 def examine(
@@ -71,10 +74,18 @@ def examine(
     keys = [_key(picture) if cache is not None else None for picture in pictures]
     recalled = [_recall(cache, key) for key in keys]
     missing = [index for index, facts in enumerate(recalled) if facts is None]
+
+    def look(position: int, outcome: UInt8Array | Skipped) -> Facts | Skipped:
+        if isinstance(outcome, Skipped):
+            return outcome
+        facts = facts_of(outcome)
+        return replace(facts, channels=decoding.RGB) if decoding.is_short(pictures[missing[position]]) else facts
+
     found = decoding.decode_all(
         [pictures[index] for index in missing],
-        lambda _, outcome: outcome if isinstance(outcome, Skipped) else facts_of(outcome),
+        look,
         task="checking pictures",
+        channels=None,
         observe=observe,
         workers=workers,
     )
@@ -87,13 +98,14 @@ def examine(
 
 
 def facts_of(pixels: UInt8Array) -> Facts:
-    """The facts of a decoded picture, uint8 (height, width, 3)."""
-    height, width = pixels.shape[:2]
-    digest = hashlib.sha256(f"{height}x{width}:".encode())
+    """The facts of a decoded picture, uint8 (height, width, 3), or of an array with another number of channels."""
+    height, width, own = pixels.shape
+    simple = own == decoding.RGB
+    digest = hashlib.sha256((f"{height}x{width}:" if simple else f"{height}x{width}x{own}:").encode())
     digest.update(np.ascontiguousarray(pixels).data)
     first = pixels[0, 0]
     constant = bool((pixels[::8, ::8] == first).all() and (pixels == first).all())  # the sparse look settles most
-    return Facts(digest.hexdigest(), width, height, constant, look_of(pixels))
+    return Facts(digest.hexdigest(), width, height, constant, look_of(pixels), channels=0 if simple else own)
 
 
 def _key(picture: Picture) -> str | None:

@@ -21,7 +21,13 @@ SUFFIXES = frozenset(
         *(".tga", ".icb", ".vda", ".vst"),
     )
 )
-"""Endings of picture files, in lower case: what `zoo.decoding` opens (HEIF only with a plugin; else it says so)."""
+"""Endings of picture files, in lower case: what `zoo.decoding` opens (HEIF only with a plugin; else it says so).
+
+`ARRAYS` counts beside them.
+"""
+
+ARRAYS = ".npy"
+"""Ending of a file that holds a picture as an array of NumPy, in lower case."""
 
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM", b"II*\x00", b"MM\x00*", b"qoif")
 """How pictures begin; looked for in files without an ending only."""
@@ -121,7 +127,7 @@ def sort(files: Iterable[os.DirEntry[str]], prefix: str) -> Found:
         try:
             if not entry.is_file():
                 raise FileNotFoundError
-            if ending in SUFFIXES or (not ending and _begins_like_a_picture(entry.path)):
+            if ending in SUFFIXES or ending == ARRAYS or (not ending and _begins_like_a_picture(entry.path)):
                 pictures.append((prefix + entry.name, entry.path))
             else:
                 ignored.append(ending or "without ending")

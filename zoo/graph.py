@@ -9,13 +9,18 @@ from typing import TYPE_CHECKING, Any, Literal
 import keras
 
 from zoo.errors import ContractError
+from zoo.low_rank import adapters_of, takes_adapter, value_with_adapter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    import numpy as np
+
     from zoo.contracts import Block, KerasLayer, KerasModel
 
-Role = Literal["gamma", "beta", "statistic", "bias", "other"]
+    Array = np.ndarray[Any, Any]
+
+Role = Literal["gamma", "beta", "statistic", "bias", "kernel", "other"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,8 @@ class Weight:
     Attributes:
         path: `layer/weight`, for messages.
         block: Index of its block; the number of blocks for the head.
-        role: What it is: BatchNorm's `gamma`, `beta` and moving `statistic`, a `bias`, or anything `other`.
+        role: What it is: BatchNorm's `gamma`, `beta` and moving `statistic`, a `bias`, the `kernel` of a dense or
+            convolution layer, or anything `other`.
         trainable: Whether it can be trained at all (moving statistics and constants cannot).
         layer: The leaf that owns it.
         variable: The Keras variable.
@@ -52,6 +58,16 @@ class Weight:
     trainable: bool
     layer: KerasLayer = field(repr=False)
     variable: Any = field(repr=False)
+
+    @property
+    def value(self) -> Array:
+        """A copy of what it amounts to now, with the product of a low-rank adapter."""
+        return value_with_adapter(self.layer, self.variable)
+
+    @property
+    def trained(self) -> tuple[Any, ...]:
+        """What an optimiser moves in its place: the variable, or the two of a low-rank adapter."""
+        return adapters_of(self.layer, self.variable) or (self.variable,)
 
     @property
     def size(self) -> int:
@@ -118,6 +134,8 @@ def _role(leaf: KerasLayer, variable: Any, *, trainable: bool) -> Role:  # noqa:
         return "gamma" if variable is getattr(leaf, "gamma", None) else "beta"
     if variable.name == "bias":
         return "bias"
+    if takes_adapter(leaf, variable):
+        return "kernel"
     return "other"
 
 

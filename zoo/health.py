@@ -87,6 +87,7 @@ def scan(
         look_alikes=alike,
         notes=(*table.notes, *notes),
         digest=_digest(kept, prints),
+        channels=_channels(kept.pictures, facts),
     )
 
 
@@ -156,6 +157,14 @@ def _look_alikes(pictures: Sequence[Picture], facts: Sequence[Facts]) -> tuple[G
 
 def _ids(groups: Sequence[Sequence[Picture]]) -> Groups:
     return tuple(tuple(picture.id for picture in group) for group in groups)
+
+
+def _channels(pictures: Sequence[Picture], facts: Sequence[Facts]) -> tuple[tuple[int, str], ...]:
+    """Each limit to the number of channels with the first picture that has it."""
+    first: dict[int, str] = {}
+    for picture, fact in zip(pictures, facts, strict=True):
+        first.setdefault(fact.channels, picture.id)
+    return tuple(sorted(first.items()))
 
 
 def _digest(table: ImageTable, prints: Sequence[str]) -> str:

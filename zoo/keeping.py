@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from zoo.forward import value_of
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -45,7 +43,7 @@ class Best:
         """Keeps the weights as they are now if their scores are the best so far."""
         if self.rank(scores) > self.key:
             self.key, self.epoch = self.rank(scores), epoch
-            self._values = [value_of(weight.variable) for weight in self._free]
+            self._values = [weight.value for weight in self._free]
 
     def restore(self) -> None:
         """Gives the network the weights of the best epoch."""

@@ -50,11 +50,13 @@ def look_of(pixels: UInt8Array) -> str:
     """The look of a picture: 32 hexadecimal digits, phash and dhash; empty for a picture of one colour.
 
     Args:
-        pixels: uint8 (height, width, 3).
+        pixels: uint8 (height, width, 3), or with another number of channels, of which the mean is looked at.
     """
     import imagehash
     from PIL import Image
 
+    if pixels.shape[2] != 3:  # noqa: PLR2004 - RGB
+        pixels = np.rint(pixels.mean(axis=2, dtype=np.float32)).astype(np.uint8)
     grey = Image.fromarray(pixels).convert("L")
     low, high = grey.getextrema()
     if low == high:

@@ -8,6 +8,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Literal
 
 from zoo.errors import RecipeError, UsageError
+from zoo.feasibility import check_backends, check_channels
 from zoo.recipe import complete_augmentation, complete_backbone, complete_head, complete_policy, validate_recipe
 from zoo.settings import setting_fault
 from zoo.values import Recipe
@@ -66,6 +67,7 @@ def combinations(
         [complete_head(catalog, name) for name in heads],
         [complete_augmentation(catalog, name) for name in augmentations],
     )
+    check_backends(catalog, columns[0])
     rows = ((backbone, head, policy, extra) for backbone, policy, head, extra in product(*columns))
     return list(dict.fromkeys(rows))
 
@@ -73,6 +75,7 @@ def combinations(
 def recipe_of(dataset: Dataset, row: tuple[Spec, Spec, Spec, Spec], seed: int, settings: Settings) -> Recipe:
     """The checked recipe of a backbone, head, policy and augmentation on a data set. Raises: RecipeError."""
     backbone, head, policy, augmentation = row
+    check_channels(dataset.report, backbone)
     recipe = Recipe(
         backbone=backbone,
         head=head,

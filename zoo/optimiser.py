@@ -70,12 +70,13 @@ def optimiser_of(
         return kind(float(phase.learning_rate), **options)
     top = len(assembly.blocks)
     rules = {
-        id(weight.variable): WeightRule(
+        id(variable): WeightRule(
             factor=1.0 if weight.block == top else phase.backbone_rate * phase.layer_decay ** (top - 1 - weight.block),
             pull=0.0 if weight.block == top else phase.pull,
-            decay=weight_decay if weight.role == "other" and len(weight.variable.shape) > 1 else 0.0,
+            decay=weight_decay if weight.role in {"kernel", "other"} and len(weight.variable.shape) > 1 else 0.0,
         )
         for weight in assembly.weights
+        for variable in weight.trained
     }
     measures = phase.block_rates == "auto-rgn"
     return blockwise(kind)(phase.learning_rate, rules=rules, measures=measures, ema=ema, **options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import shutil
 import tempfile
@@ -13,6 +14,8 @@ import numpy as np
 from PIL import Image
 
 from zoo import decoding, folders
+from zoo.channels import of_image
+from zoo.decoding import RGB
 from zoo.errors import SourceError
 from zoo.events import Note, ignore
 from zoo.values import Skipped
@@ -29,7 +32,7 @@ THUMBNAIL = 16
 
 _GIB = 2**30
 _COLOUR, _GREY = 3, 2  # dimensions of a picture's array
-_FEW = 4  # most channels that a picture can have
+_FEW = 4  # most channels of an array whose channels are known to be grey or RGB, and alpha
 
 
 def load_pixels(
@@ -37,6 +40,7 @@ def load_pixels(
     indices: Sequence[int],
     *,
     size: int,
+    channels: int = RGB,
     limit_bytes: int | None = None,
     observe: Observer = ignore,
     workers: int | None = None,
@@ -51,20 +55,22 @@ def load_pixels(
         table: Where the pictures are.
         indices: Which of them, in the order wanted.
         size: Side in pixels, at least 1.
+        channels: Of each picture, by the rules of `zoo.channels`.
         limit_bytes: Most that is held in memory; by default a quarter of the memory there is, at most 4 GiB.
         observe: Gets progress of `reading pictures`, and a note if a file is used.
         workers: Number of threads; as many as processors by default.
         directory: Folder for the temporary file; the system's own if not given, which on some systems is memory.
 
     Returns:
-        uint8 array of shape (len(indices), size, size, 3), RGB, 0–255. A memory map where it is above the limit.
+        uint8 array of shape (len(indices), size, size, channels), 0–255. A memory map where it is above the limit.
 
     Raises:
-        SourceError: A file vanished or broke since it was scanned, or there is no room on the disk.
+        SourceError: A file vanished or broke since it was scanned, cannot be had with so many channels, or there is no
+            room on the disk.
     """
     _check_size(size)
     pictures = [table.pictures[index] for index in indices]
-    shape = (len(pictures), size, size, _COLOUR)
+    shape = (len(pictures), size, size, channels)
     limit = default_limit() if limit_bytes is None else limit_bytes
     pixels = _allocate(shape, limit=limit, directory=directory, observe=observe)
 
@@ -76,29 +82,35 @@ def load_pixels(
             )
         pixels[row] = decoding.resize(outcome, size)
 
-    decoding.decode_all(pictures, keep, task="reading pictures", observe=observe, workers=workers)
+    decoding.decode_all(pictures, keep, task="reading pictures", channels=channels, observe=observe, workers=workers)
     return pixels
 
 
-def prepare(item: object, *, size: int) -> UInt8Array:
+def prepare(item: object, *, size: int, channels: int = RGB) -> UInt8Array:
     """One picture as training saw its kind: decoded and resized by the very functions of `load_pixels`.
 
     Args:
-        item: Path of a file, a Pillow image, or an array of 0–255 values: (height, width), or (height, width,
-            channels) with 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha) channels, of any number type.
-            Floats are rounded. Alpha is laid on white, as in files.
+        item: Path of a file, a Pillow image, or an array of 0–255 values: (height, width), or (height, width, own
+            channels) with 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha) channels, or with as many as are wanted,
+            of any number type. Floats are rounded. In RGB and grey, alpha is laid on white, as in files.
         size: Side in pixels, at least 1.
+        channels: As in `load_pixels`.
 
     Returns:
-        uint8 array of shape (size, size, 3), RGB, 0–255.
+        uint8 array of shape (size, size, channels), 0–255.
 
     Raises:
         SourceError: It cannot be decoded, has another shape or other values, or was divided by 255 already.
     """
     _check_size(size)
     if isinstance(item, str | os.PathLike):
-        return decoding.resize(decoding.decode(item), size)
-    return decoding.resize(decoding.rgb(item if isinstance(item, Image.Image) else _image(item)), size)
+        return decoding.resize(decoding.decode(item, channels=channels), size)
+    picture = item if isinstance(item, Image.Image) else _whole_numbers(item, channels)
+    try:
+        whole = of_image(picture, channels) if isinstance(picture, Image.Image) else picture
+    except ValueError as error:
+        raise SourceError(f"A {type(item).__name__} is not such a picture: {error}.") from error
+    return decoding.resize(whole, size)
 
 
 def list_pictures(folder: Path) -> tuple[Path, ...]:
@@ -114,12 +126,12 @@ def thumbnails(pixels: UInt8Array) -> FloatArray:
     """Area averages of 16 × 16 fields of equal size, whatever the pictures' side.
 
     Args:
-        pixels: uint8 (n, size, size, 3).
+        pixels: uint8 (n, size, size, channels).
 
     Returns:
-        float32 array of shape (n, 768), 0–255: rows, columns, channels.
+        float32 array of shape (n, 256 · channels), 0–255: rows, columns, channels.
     """
-    small = np.empty((len(pixels), THUMBNAIL, THUMBNAIL, _COLOUR), np.float32)
+    small = np.empty((len(pixels), THUMBNAIL, THUMBNAIL, pixels.shape[-1]), np.float32)
     for row, picture in enumerate(pixels):
         bands = _field_means(picture.astype(np.float32))
         small[row] = _field_means(bands.transpose(1, 0, 2)).transpose(1, 0, 2)
@@ -158,7 +170,7 @@ def _memory() -> int:
 
 def _allocate(shape: tuple[int, int, int, int], *, limit: int, directory: Path | None, observe: Observer) -> UInt8Array:
     count, size = shape[:2]
-    needed = count * size * size * _COLOUR
+    needed = math.prod(shape)
     if needed <= limit:
         return np.empty(shape, np.uint8)
     folder = Path(directory or tempfile.gettempdir())
@@ -203,15 +215,17 @@ def _check_size(size: int) -> None:
         raise SourceError(f"Pictures cannot be {size!r} pixels wide.", hint="Give a whole number of at least 1.")
 
 
-def _image(item: object) -> Image.Image:
+def _whole_numbers(item: object, wanted: int) -> UInt8Array | Image.Image:
+    """An array of 0–255 values with its own channels where those are wanted, else as an image."""
     values = _values(item)
     if values.ndim == _COLOUR and values.shape[2] == 1:
         values = values[:, :, 0]
-    channels = 1 if values.ndim == _GREY else values.shape[2] if values.ndim == _COLOUR else 0
-    if not values.size or not 1 <= channels <= _FEW:
+    own = 1 if values.ndim == _GREY else values.shape[2] if values.ndim == _COLOUR else 0
+    if not values.size or not (own == wanted or 1 <= own <= _FEW):
         raise SourceError(
             f"An array of shape {values.shape} is not one picture.",
-            hint="Give (height, width), or (height, width, channels) with 1 to 4 channels; one picture at a time.",
+            hint=f"Give (height, width), or (height, width, channels) with {'1 to 4' if wanted <= _FEW else wanted} "
+            "channels; one picture at a time.",
         )
     low, high = values.min(), values.max()
     if not (low >= 0 and high <= 255):  # noqa: PLR2004 - the range of 8 bits; written so that NaN fails too
@@ -224,7 +238,8 @@ def _image(item: object) -> Image.Image:
             f"The array holds fractions up to {high:g}: it looks already divided by 255.",
             hint="Give values from 0 to 255; the model scales them itself.",
         )
-    return Image.fromarray(np.rint(values).astype(np.uint8))
+    whole = np.rint(values).astype(np.uint8)
+    return whole.reshape(*whole.shape[:2], own) if own == wanted else Image.fromarray(whole)
 
 
 def _values(item: object) -> np.ndarray[Any, Any]:

@@ -38,7 +38,7 @@ class Features:
 
     Attributes:
         stored: Arrays with one row for each picture, or None when they are computed whenever they are asked for.
-        pixels: uint8 (n, size, size, 3), the pictures.
+        pixels: uint8 (n, size, size, channels), the pictures.
         prefix: The closed blocks; None where there are none, and the pictures are the tensors.
     """
 
@@ -79,7 +79,7 @@ class FeatureCache:
 
         Args:
             prefix: Model from pictures to one or more tensors, or None for the pictures themselves.
-            pixels: uint8 (n, size, size, 3).
+            pixels: uint8 (n, size, size, channels).
             key: Names the pictures: digest of the split, side and size.
         """
         if prefix is None:

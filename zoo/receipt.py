@@ -54,7 +54,7 @@ def write_receipt(
     Args:
         traces: Every weight of the model.
         blocks: Names of the blocks, input to output, and last `head`.
-        opens: What the policy opens in open blocks: `all`, `batch-norm` or `bias`.
+        opens: What the policy opens in open blocks: `all`, `batch-norm`, `bias` or `low-rank`.
         unbuilt: Layers that own no built weights although their kind has some.
     """
     rows = tuple(_row(name, [trace for trace in traces if trace.block == name], opens) for name in blocks)

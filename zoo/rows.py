@@ -130,13 +130,13 @@ class Row:
         return " · ".join(part for part in parts if part)
 
     @property
-    def cost(self) -> tuple[int, int, str]:
-        """What makes a row cheaper than another: weights to ship, weights to train, and for equal ones the title.
+    def cost(self) -> tuple[int, int, bool, str]:
+        """What makes a row cheaper: fewer weights to ship, fewer to train, no augmentation, and else the title.
 
         Seconds do not count. They depend on the machine and on what the runs before had left in the cache, and which
         row is recommended, and so gets the look at the test part, must not.
         """
-        return self.total, self.trainable, self.title
+        return self.total, self.trainable, self.augmentation not in {"", "none"}, self.title
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

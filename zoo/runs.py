@@ -13,6 +13,7 @@ from zoo.backend import quiet, require_keras
 from zoo.errors import DataError, RunFormatError, RunNotFoundError, SourceError
 from zoo.pixels import list_pictures, prepare
 from zoo.rate_curve import read_curve
+from zoo.specs import channels_of
 from zoo.store import Store
 
 if TYPE_CHECKING:
@@ -103,7 +104,10 @@ class Run:
 
     @functools.cached_property
     def model(self) -> KerasModel:
-        """The delivered `keras.Model`: raw RGB 0–255 (batch, size, size, 3) in, probabilities (batch, classes) out."""
+        """The delivered `keras.Model`: pictures (batch, size, size, channels) in, probabilities (batch, classes) out.
+
+        Pictures are raw: 0–255, RGB where `channels` is 3.
+        """
         from zoo.artefact import load_model
 
         require_keras()
@@ -114,12 +118,17 @@ class Run:
         """Side of the pictures the model takes, in pixels."""
         return int(self.recipe.backbone.values()["size"])
 
+    @property
+    def channels(self) -> int:
+        """Channels of the pictures the model takes: 3 for RGB; `zoo.channels` says what others are."""
+        return channels_of(self.recipe.backbone)
+
     def predict(self, items: object) -> tuple[Prediction, ...]:
         """Predicts the class of pictures, read exactly as training pictures are.
 
         Args:
-            items: A path, a folder (all pictures in it), an array (height, width, 3), a batch of such arrays, or a
-                sequence of paths and arrays. Arrays are RGB 0–255, uint8 or float.
+            items: A path, a folder (all pictures in it), an array (height, width, channels), a batch of such arrays, or
+                a sequence of paths and arrays. Arrays are 0–255, uint8 or float; RGB for a model that takes RGB.
 
         Returns:
             One prediction for each picture, in order. One that cannot be read has an `error` and no label.
@@ -137,7 +146,7 @@ class Run:
         pixels = []
         for position, (_, item) in enumerate(named):
             try:
-                pixels.append(prepare(item, size=self.size))
+                pixels.append(prepare(item, size=self.size, channels=self.channels))
             except DataError as error:
                 errors[position] = error.message
         with quiet():

@@ -44,6 +44,11 @@ def backbone_options(backbone: Backbone) -> tuple[Option, ...]:
     )
 
 
+def channels_of(spec: Spec) -> int:
+    """Channels of the pictures that a completed backbone spec takes: of its option `channels`; RGB without one."""
+    return int(spec.values().get("channels", 3))
+
+
 def spec_name(text: str, *, kind: str) -> str:
     """The name at the start of a spec.
 

@@ -14,7 +14,7 @@ from zoo.forward import batches, forward_batch
 from zoo.scaling import drop_partial_step
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from zoo.assembly import Assembly
     from zoo.augmenting import Augmenter
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from zoo.values import Side
 
     Array = np.ndarray[Any, Any]
+    Solver = Callable[[Array, Array, Array, Array], tuple[Any, Any]]
 
 
 @dataclass(frozen=True)

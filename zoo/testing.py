@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from zoo.contracts import Backbone, Block
+from zoo.contracts import Backbone, Block, Option
 from zoo.errors import ContractError, WeightsError
 
 if TYPE_CHECKING:
     from zoo.contracts import KerasModel, WeightsChoice
+    from zoo.values import OptionValue
 
 
-def tiny_backbone(*, name: str = "tiny", momentum: float = 0.99) -> Backbone:
+def tiny_backbone(*, name: str = "tiny", momentum: float = 0.99, channels: bool = False) -> Backbone:
     """A backbone of about 1,000 weights with everything that freezing can get wrong.
 
     It has BatchNorm in every block, dropout, stochastic depth on a residual branch, a constant `Normalization`, a
@@ -20,12 +21,13 @@ def tiny_backbone(*, name: str = "tiny", momentum: float = 0.99) -> Backbone:
     Args:
         name: Its name.
         momentum: Of the moving statistics of its BatchNorm layers.
+        channels: Whether it has the option `channels`. One channel is repeated three times in the graph.
     """
 
-    def build(*, size: int, weights: WeightsChoice) -> KerasModel:
+    def build(*, size: int, weights: WeightsChoice, channels: int = 3) -> KerasModel:
         if weights is not None:
             raise WeightsError(f"The tiny backbone has no weights, but {weights!r} were asked for.", hint="Use none.")
-        return _tiny(size, momentum)
+        return _tiny(size, momentum, channels)
 
     return Backbone(
         name=name,
@@ -42,18 +44,22 @@ def tiny_backbone(*, name: str = "tiny", momentum: float = 0.99) -> Backbone:
         pixels="x / 127.5 - 1",
         reference="none",
         build=build,
+        options=(Option("channels", 3, "Channels of the pictures.", 1, 16),) if channels else (),
     )
 
 
-def _tiny(size: int, momentum: float) -> KerasModel:
+def _tiny(size: int, momentum: float, channels: int) -> KerasModel:
     import keras
 
     def normalise(tensor: Any, label: str) -> Any:  # noqa: ANN401 - Keras tensors
         return keras.layers.BatchNormalization(momentum=momentum, name=f"{label}_bn")(tensor)
 
-    pictures = keras.Input((size, size, 3), name="pictures")
+    pictures = keras.Input((size, size, channels), name="pictures")
     x = keras.layers.Rescaling(1 / 127.5, offset=-1, name="scale")(pictures)
-    x = keras.layers.Normalization(mean=[0.0] * 3, variance=[1.0] * 3, name="scale_constants")(x)
+    if channels == 1:
+        x = keras.layers.Concatenate(name="scale_grey")([x, x, x])
+    bands = x.shape[-1]
+    x = keras.layers.Normalization(mean=[0.0] * bands, variance=[1.0] * bands, name="scale_constants")(x)
     x = keras.layers.Conv2D(6, 3, strides=2, padding="same", use_bias=False, name="stem_conv")(x)
     stem = keras.layers.ReLU(name="stem_relu")(normalise(x, "stem"))
     x = keras.layers.DepthwiseConv2D(3, padding="same", use_bias=False, name="unit1_conv")(stem)
@@ -73,6 +79,8 @@ def _tiny(size: int, momentum: float) -> KerasModel:
 def check_backbone(backbone: Backbone, *, size: int | None = None) -> None:
     """Checks what the library relies on, with random weights: graph, blocks, cuts, and that raw pictures pass.
 
+    Where the backbone has an option `channels`, it is built for grey pictures and for four channels, too.
+
     Args:
         backbone: The record to check.
         size: Side of the pictures; the backbone's least one if not given.
@@ -80,6 +88,18 @@ def check_backbone(backbone: Backbone, *, size: int | None = None) -> None:
     Raises:
         ContractError: Saying what does not hold.
     """
+    side = size or backbone.min_size
+    options = {option.name: option.default for option in backbone.options}
+    _check_options(backbone, side, options)
+    for option in backbone.options:
+        least, most = option.minimum or 1, option.maximum or 4
+        if option.name == "channels":
+            for channels in (count for count in (1, 4) if least <= count <= most and count != option.default):
+                _check_options(backbone, side, options | {"channels": channels})
+
+
+def _check_options(backbone: Backbone, side: int, options: dict[str, OptionValue]) -> None:
+    """Builds it with these options, and compares it with its two parts at every cut."""
     import numpy as np
 
     from zoo.backend import require_keras
@@ -88,22 +108,25 @@ def check_backbone(backbone: Backbone, *, size: int | None = None) -> None:
     from zoo.assembly import assemble
     from zoo.forward import forward
 
-    side = size or backbone.min_size
-    model = backbone.build(size=side, weights=None, **{option.name: option.default for option in backbone.options})
+    channels = int(options.get("channels", 3))
+    title = f"Backbone {backbone.name!r}" + (f" with {channels} channels" if "channels" in options else "")
+    model = backbone.build(size=side, weights=None, **options)
+    if tuple(model.input.shape[1:]) not in {(side, side, channels), (None, None, channels)}:
+        raise ContractError(f"{title} takes shape {model.input.shape}.", hint="Obey `size` and the option `channels`.")
     if len(model.output.shape) != 4:  # noqa: PLR2004 - batch, height, width, channels
-        raise ContractError(f"Backbone {backbone.name!r} gives shape {model.output.shape}.", hint="Give a 4-D map.")
+        raise ContractError(f"{title} gives shape {model.output.shape}.", hint="Give a 4-D map.")
     head = keras.Sequential([keras.Input(model.output.shape[1:]), keras.layers.GlobalAveragePooling2D()])
-    assembly = assemble(model, head, backbone.blocks_for({}), name=backbone.name)
-    pixels = np.random.default_rng(0).integers(0, 256, (4, side, side, 3), dtype=np.uint8)
+    assembly = assemble(model, head, backbone.blocks_for(options), name=backbone.name)
+    pixels = np.random.default_rng(0).integers(0, 256, (4, side, side, channels), dtype=np.uint8)
     whole = forward(assembly.model, [pixels])[0]
     if not np.isfinite(whole).all():
-        raise ContractError(f"Backbone {backbone.name!r} gives features that are not finite.", hint="Check its input.")
+        raise ContractError(f"{title} gives features that are not finite.", hint="Check its input.")
     for boundary in range(len(assembly.blocks) + 1):
         prefix = assembly.prefix(boundary)
         tensors = [pixels] if prefix is None else forward(prefix, [pixels])
         difference = float(np.abs(forward(assembly.tail(boundary), tensors)[0] - whole).max())
         if difference > 1e-4 * max(1.0, float(np.abs(whole).max())):
             raise ContractError(
-                f"Backbone {backbone.name!r}, cut below block {boundary}, differs from the whole by {difference:.3g}.",
+                f"{title}, cut below block {boundary}, differs from the whole by {difference:.3g}.",
                 hint="Something passes the cut unseen; check `blocks`.",
             )

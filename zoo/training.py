@@ -19,8 +19,9 @@ from zoo.optimiser import block_factors
 from zoo.range_test import range_test, unchanged
 from zoo.reestimation import re_estimate
 from zoo.scaling import inner_of
-from zoo.schedules import Pace, scaled_to
+from zoo.schedules import Pace, scaled_by
 from zoo.settings import AUTO
+from zoo.solving import solve_head
 from zoo.stepping import Task, probabilities, train_epoch
 from zoo.values import EpochRecord
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from zoo.contracts import KerasModel, Phase
     from zoo.events import Observer
     from zoo.prefix import FeatureCache, Features
+    from zoo.stepping import Solver
     from zoo.values import Recipe, Scores, Side
 
     Array = np.ndarray[Any, Any]
@@ -73,6 +75,7 @@ def train(
     *,
     sides: tuple[Side, Side],
     augment: Augmenter | None = None,
+    solve: Solver | None = None,
     cache: FeatureCache,
     judge: Judge,
     observe: Observer = ignore,
@@ -88,6 +91,7 @@ def train(
         recipe: Batch size, smoothing, patience, metric and seed.
         sides: Training and validation pictures.
         augment: Changes training pictures.
+        solve: Solves the head in phases that open no block, which then count as one epoch.
         cache: Keeps what the closed blocks make of the pictures.
         judge: Probabilities and labels to scores.
         observe: Told about every epoch.
@@ -98,11 +102,7 @@ def train(
         TrainingError: If there are fewer than two training pictures.
     """
     learner, validation = sides
-    if len(learner.labels) < 2:  # noqa: PLR2004 - a batch of one has no variance
-        raise TrainingError(
-            f"{len(learner.labels)} training picture is too few.",
-            hint="Give more pictures, or a larger training share.",
-        )
+    _check_size(len(learner.labels))
     batch, parts = step_plan(len(learner.labels), batch_size=recipe.batch_size, accumulate=recipe.accumulate)
     epochs = order(len(learner.labels), batch_size=batch * parts, seed=recipe.seed)
     best = Best(assembly, phases, recipe.metric)
@@ -113,7 +113,7 @@ def train(
         changes = augment or Augmenter()
         return Task(assembly, phase, tail, learner, validation, len(recipe.classes), changes, cache, parts)
 
-    phases, notes = _with_rate(assembly, phases, recipe, task_of, observe=observe)
+    phases, notes = _with_rate(assembly, phases, recipe, task_of, solves=solve is not None, observe=observe)
     most = steps = adapting = 0
     for phase in phases:
         before, earlier = best.key, len(history)
@@ -121,19 +121,22 @@ def train(
             _re_estimate(assembly, learner, cache, recipe, boundary=len(assembly.blocks) - phase.re_estimated_blocks)
         fixed = _fixed(assembly, phase)
         with assembly.opened(phase) as tail:
-            compile_tail(tail, assembly, phase, recipe, accumulate=parts)
-            chosen = {id(variable) for variable in tail.trainable_variables}
-            given |= {i for i, weight in enumerate(assembly.weights) if id(weight.variable) in chosen}
-            most = max(most, sum(w.size for w in assembly.weights if id(w.variable) in chosen))
-            task = task_of(phase, tail)
+            solved = solve if not phase.open_blocks else None
+            if solved is None:
+                compile_tail(tail, assembly, phase, recipe, accumulate=parts)
+            given |= _given(assembly, tail)
+            most = max(most, sum(math.prod(one.shape) for one in tail.trainable_variables))
+            log = _Log(task_of(phase, tail), recipe, best, history, judge, observe)
             try:
-                taken = _run_phase(task, recipe, epochs, best, history, judge=judge, observe=observe)
+                taken = _solve_phase(log, solved) if solved else _run_phase(log, epochs)
             except DivergedError as error:
                 if not earlier:
                     raise
                 notes.append(f"diverged in phase {phase.name!r}, so an earlier phase's epoch is kept: {error.message}")
-                best.restore()
-                break
+                taken = None
+        if taken is None:
+            best.restore()
+            break
         steps += taken
         adapting += taken * parts if assembly.momenta(phase) else 0
         _check_fixed(fixed, phase)
@@ -143,12 +146,26 @@ def train(
     return Trained(tuple(history), best.epoch, frozenset(given), most, steps, adapting, tuple(notes))
 
 
+def _check_size(count: int) -> None:
+    if count < 2:  # noqa: PLR2004 - a batch of one has no variance
+        raise TrainingError(
+            f"{count} training picture is too few.", hint="Give more pictures, or a larger training share."
+        )
+
+
+def _given(assembly: Assembly, tail: KerasModel) -> set[int]:
+    """Positions of the weights that an optimiser is given, or a low-rank adapter of theirs."""
+    chosen = {id(variable) for variable in tail.trainable_variables}
+    return {i for i, w in enumerate(assembly.weights) if all(id(one) in chosen for one in w.trained)}
+
+
 def _with_rate(
     assembly: Assembly,
     phases: Sequence[Phase],
     recipe: Recipe,
     task_of: Callable[[Phase, KerasModel], Task],
     *,
+    solves: bool,
     observe: Observer,
 ) -> tuple[tuple[Phase, ...], list[str]]:
     """Phases with the rate of a range test, if it is asked for, in the phase that has the highest; sentences on it.
@@ -157,7 +174,10 @@ def _with_rate(
     """
     if recipe.learning_rate != AUTO:
         return tuple(phases), []
-    phase = max(phases, key=lambda one: one.learning_rate)  # the first of several
+    stepped = [phase for phase in phases if phase.open_blocks or not solves]
+    if not stepped:
+        return tuple(phases), ["no learning rate was needed: the head is solved, and nothing else is trained"]
+    phase = max(stepped, key=lambda one: one.learning_rate)  # the first of several
     observe(Stage("testing learning rates"))
     with assembly.opened(phase) as tail:
         task = task_of(phase, tail)
@@ -171,7 +191,9 @@ def _with_rate(
     tried = f"a range test of {len(test.rates)} steps in phase {phase.name!r}"
     if test.chosen is None:
         return tuple(phases), [f"{tried} found no rate at which the loss falls: the policy's own rates were used"]
-    return scaled_to(phases, test.chosen), [f"the learning rate {test.chosen:.3g} was chosen by {tried}"]
+    return scaled_by(phases, test.chosen / phase.learning_rate), [
+        f"the learning rate {test.chosen:.3g} was chosen by {tried}"
+    ]
 
 
 def _re_estimate(assembly: Assembly, learner: Side, cache: FeatureCache, recipe: Recipe, *, boundary: int) -> None:
@@ -181,19 +203,60 @@ def _re_estimate(assembly: Assembly, learner: Side, cache: FeatureCache, recipe:
     re_estimate(assembly, boundary=boundary, pictures=pictures, batch_size=batch, seed=recipe.seed)
 
 
-def _run_phase(
-    task: Task,
-    recipe: Recipe,
-    epochs: Iterator[list[Array]],
-    best: Best,
-    history: list[EpochRecord],
-    *,
-    judge: Judge,
-    observe: Observer,
-) -> int:
-    """Trains one phase; returns the number of steps. Averages of weights, where they are kept, are what is judged."""
+@dataclass(frozen=True)
+class _Log:
+    """One phase, and where its epochs are judged and written down."""
+
+    task: Task
+    recipe: Recipe
+    best: Best
+    history: list[EpochRecord]
+    judge: Judge
+    observe: Observer
+
+    @property
+    def epoch(self) -> int:
+        """Number of the epoch in the making, 1-based, over all phases."""
+        return len(self.history) + 1
+
+    def close_epoch(
+        self, known: Features, loss: float, accuracy: float, *, learning_rate: float, began: float
+    ) -> Scores:
+        """Validates the network as it is now."""
+        scores = self.judge(probabilities(self.task.tail, known), self.task.validation.labels)
+        self.history.append(
+            EpochRecord(
+                phase=self.task.phase.name,
+                epoch=self.epoch,
+                loss=loss,
+                accuracy=accuracy,
+                val_loss=scores.loss,
+                val_accuracy=scores.accuracy,
+                val_balanced_accuracy=scores.balanced_accuracy,
+                learning_rate=learning_rate,
+                seconds=time.perf_counter() - began,
+            )
+        )
+        self.best.offer(scores, len(self.history))
+        self.observe(EpochEnded(self.history[-1], self.recipe.epochs))
+        return scores
+
+
+def _solve_phase(log: _Log, solve: Solver) -> int:
+    """Solves the head: one epoch without a step."""
+    _, known = log.task.features()
+    log.observe(Stage("solving the head"))
+    began = time.perf_counter()
+    loss, accuracy = solve_head(log.task, solve, label_smoothing=log.recipe.label_smoothing)
+    log.close_epoch(known, loss, accuracy, learning_rate=0.0, began=began)
+    return 0
+
+
+def _run_phase(log: _Log, epochs: Iterator[list[Array]]) -> int:
+    """Trains one phase by steps; returns their number. Averages of weights, where they are kept, are what is judged."""
+    task, recipe = log.task, log.recipe
     learner, known = task.features()
-    observe(Stage("compiling the first training step"))
+    log.observe(Stage("compiling the first training step"))
     peak, stale, steps = (-math.inf, -math.inf), 0, 0
     batch = min(recipe.batch_size, len(task.learner.labels)) * task.parts
     pace = Pace(task.tail, task.phase, total=task.phase.epochs * len(task.learner.labels) / batch)
@@ -202,30 +265,15 @@ def _run_phase(
         rows = next(epochs)
         if task.phase.block_rates == "auto-rgn":
             _set_block_rates(task, learner, rows, first=not steps)
-        loss, accuracy = train_epoch(task, learner, rows, epoch=len(history) + 1, pace=pace, observe=observe)
+        loss, accuracy = train_epoch(task, learner, rows, epoch=log.epoch, pace=pace, observe=log.observe)
         steps += len(rows)
         with averaged(task.tail):
             if task.phase.statistics == "precise":
                 boundary = task.assembly.boundary(task.phase)
                 _re_estimate(task.assembly, task.learner, task.cache, recipe, boundary=boundary)
-            scores = judge(probabilities(task.tail, known), task.validation.labels)
-            best.offer(scores, len(history) + 1)
-        history.append(
-            EpochRecord(
-                phase=task.phase.name,
-                epoch=len(history) + 1,
-                loss=loss,
-                accuracy=accuracy,
-                val_loss=scores.loss,
-                val_accuracy=scores.accuracy,
-                val_balanced_accuracy=scores.balanced_accuracy,
-                learning_rate=pace.rate,
-                seconds=time.perf_counter() - began,
-            )
-        )
-        observe(EpochEnded(history[-1], recipe.epochs))
-        stale = 0 if best.rank(scores) > peak else stale + 1
-        peak = max(peak, best.rank(scores))
+            rank = log.best.rank(log.close_epoch(known, loss, accuracy, learning_rate=pace.rate, began=began))
+        stale = 0 if rank > peak else stale + 1
+        peak = max(peak, rank)
         if recipe.patience is not None and stale >= recipe.patience:
             break
     return steps

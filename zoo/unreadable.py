@@ -25,6 +25,7 @@ _STARTS = (
     (b"<html", "an HTML page, not a picture"),
     (b"<svg", "an SVG drawing, not a picture made of pixels"),
     (b"<?xml", "an XML file, not a picture made of pixels"),
+    (b"\x93numpy", "an array of NumPy; name it .npy"),
     (b"%pdf", "a PDF document, not a picture"),
 )
 

@@ -9,7 +9,7 @@ import re
 import types
 from typing import TYPE_CHECKING
 
-from zoo.contracts import Augmentation, Backbone, Block, Head, Option, Policy, Source, Weights
+from zoo.contracts import BACKENDS, Augmentation, Backbone, Block, Head, Option, Policy, Source, Weights
 from zoo.errors import ContractError
 from zoo.options import TYPE_WORDS, value_fault
 from zoo.registry import HOOKS, KINDS
@@ -174,12 +174,25 @@ def _backbone_faults(item: Backbone) -> Iterator[str]:
         shown = f"min_size {item.min_size!r} and image_size {item.image_size!r}"
         yield f"{shown} must be whole numbers, 1 ≤ min_size ≤ image_size"
     yield from _weights_faults(item.weights)
+    yield from _reach_faults(item)
     try:
         blocks: object = item.blocks_for({})
     except Exception as error:  # noqa: BLE001 — the function is the plugin's; what it raises becomes a fault
         yield f"blocks cannot be computed for the default options: {type(error).__name__}: {error}"
     else:
         yield from _block_faults(blocks)
+
+
+def _reach_faults(item: Backbone) -> Iterator[str]:
+    """Faults of what is said about size, backends and channels."""
+    if item.parameters is not None and (type(item.parameters) is not int or item.parameters < 1):
+        yield f"parameters {item.parameters!r} must be a whole number of at least 1, or None"
+    if not isinstance(item.backends, tuple) or any(name not in BACKENDS for name in item.backends):
+        yield f"backends {item.backends!r} must be a tuple of names among {', '.join(BACKENDS)}"
+    for option in item.options if isinstance(item.options, tuple) else ():
+        channels = isinstance(option, Option) and option.name == "channels"
+        if channels and (type(option.default) is not int or option.minimum is None or option.minimum < 1):
+            yield "option 'channels' must be a whole number with a minimum of at least 1: the channels of pictures"
 
 
 def _block_faults(blocks: object) -> Iterator[str]:

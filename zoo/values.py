@@ -15,13 +15,11 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     UInt8Array = npt.NDArray[np.uint8]
-    """Pictures or a picture: RGB, 0–255, channels last."""
+    """Pictures or a picture: 0–255, channels last, RGB if nothing else is said."""
     FloatArray = npt.NDArray[np.float32]
     IntArray = npt.NDArray[np.int64]
 
-Part = Literal["train", "validation", "test"]
-"""One side of a split."""
-
+Part = Literal["train", "validation", "test"]  # one side of a split
 PARTS: tuple[Part, ...] = ("train", "validation", "test")
 
 
@@ -33,7 +31,7 @@ class Picture:
         id: Stable name within its table: the path below the data folder with `/`, or a made-up name.
         label: Index into `ImageTable.classes`.
         path: File to decode, or None where `pixels` holds the picture.
-        pixels: uint8 array of shape (height, width, 3), RGB, or None where `path` names a file.
+        pixels: uint8 array, (height, width) or (height, width, channels), or None where `path` names a file.
         part: The side it must be on (pre-split data), or None.
         group: Pictures with the same group are kept on one side; None for no group.
     """
@@ -90,6 +88,7 @@ class HealthReport:
             pictures only the first is named.
         notes: Sentences for the person.
         digest: Hex SHA-256 over ids, labels, class names and fingerprints: names this data set.
+        channels: What limits the channels of pictures, as in `zoo.channels.fits`, each with the first such id.
     """
 
     table: ImageTable
@@ -100,6 +99,7 @@ class HealthReport:
     look_alikes: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...]
     digest: str
+    channels: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ class Side:
     """The pictures of one side of the split, decoded.
 
     Attributes:
-        pixels: uint8 (n, size, size, 3).
+        pixels: uint8 (n, size, size, channels).
         labels: int64 (n,).
         key: Names the pictures for the feature cache.
     """
@@ -231,7 +231,7 @@ class EpochRecord:
         val_loss: Validation cross-entropy (without smoothing), in inference mode.
         val_accuracy: Validation accuracy, in inference mode, in [0, 1].
         val_balanced_accuracy: Mean recall over the classes present in the validation part, in [0, 1].
-        learning_rate: Rate of the last step.
+        learning_rate: Rate of the last step; 0 where the head is solved, with training figures in inference mode.
         seconds: Wall time of the epoch with its validation.
     """
 
@@ -272,7 +272,7 @@ class ReceiptRow:
     Attributes:
         block: Name of the block, or `head`.
         weights: Number of scalar weights, statistics included.
-        declared: What the policy opened there over all phases: `all`, `batch-norm`, `bias` or `nothing`.
+        declared: What the policy opened there over all phases: `all`, `batch-norm`, `bias`, `low-rank` or `nothing`.
         statistics_declared: Whether some phase let the moving statistics there adapt.
         opened: Number of scalar weights that an optimiser was given.
         moved: Number of scalar weights and statistics that differ from the start.

@@ -39,7 +39,7 @@ _INTRO = (
 
 def write() -> str:
     """The page."""
-    found = sorted(_items(), key=lambda pair: pair[0].name)
+    found = sorted(everything(), key=lambda pair: pair[0].name)
     parts = [_INTRO]
     for kind, heading in _HEADINGS.items():
         parts.append(f"## {heading}")
@@ -47,8 +47,8 @@ def write() -> str:
     return page("Catalog", parts)
 
 
-def _items() -> Iterator[tuple[Item, str]]:
-    """Items with the words that say where they come from. Needs no plugin to be installed."""
+def everything() -> Iterator[tuple[Item, str]]:
+    """All items with the words that say where they come from. Needs no plugin to be installed."""
     own = load_catalog(only=[], strict=True)
     yield from ((entry.item, "Built in.") for entry in own.entries)
     for file in sorted(PLUGINS.glob("*/pyproject.toml")):

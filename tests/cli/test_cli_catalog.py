@@ -36,7 +36,7 @@ def test_list_shows_what_a_choice_needs(zoo: Zoo) -> None:
     assert result.exit_code == 0
     text = " ".join(result.stdout.split())
     assert "[red]odd[/red] network" in text
-    assert "64 px, 12 blocks; weights: imagenet (MIT [/], bundled)" in text
+    assert "12 blocks, 64 px, at least 32 px weights: imagenet (MIT [/], bundled)" in text
     assert "options: depth=2" in text
     assert "from zoo-odd 2.0 (entry point odd)" in text
 

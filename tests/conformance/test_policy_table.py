@@ -27,6 +27,7 @@ class Expected:
     statistics: int  # moving statistics change
     drops: bool
     shifts: int = 0  # of all trained weights, beta and biases only
+    kernels: int = 0  # of all trained weights, kernels of dense and convolution layers only
 
 
 ALL = 99
@@ -34,6 +35,7 @@ TABLE = {
     "freeze-all": Expected(0, 0, 0, drops=False),
     "bn-stats": Expected(0, 0, ALL, drops=False),
     "bias-only": Expected(0, 0, 0, drops=False, shifts=ALL),
+    "lora": Expected(0, 0, 0, drops=False, kernels=ALL),
     "bn-affine": Expected(ALL, 0, 0, drops=False),
     "bn-trainable": Expected(ALL, 0, ALL, drops=True),
     "bn-trainable:stats=precise": Expected(ALL, 0, ALL, drops=True),
@@ -83,8 +85,8 @@ def wrong_moves(row: dict[str, Any], expected: Expected) -> list[tuple[str, str]
             shifts = expected.shifts if weight["role"] == "beta" else 0
             may = from_top <= max(shifts, expected.affine)
         else:
-            shifts = expected.shifts if weight["role"] == "bias" else 0
-            may = weight["trainable"] and from_top <= max(shifts, expected.others)
+            extra = {"bias": expected.shifts, "kernel": expected.kernels}.get(weight["role"], 0)
+            may = weight["trainable"] and from_top <= max(extra, expected.others)
         if weight["moved"] and not may:
             wrong.append((weight["path"], "moved"))
         # A convolution's bias before BatchNorm on batch statistics has no gradient: the mean is taken away again.

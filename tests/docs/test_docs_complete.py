@@ -128,8 +128,9 @@ def test_the_table_of_policies_is_what_they_plan(cells: list[str]) -> None:
     phase = phases[-1]
     where = " in the top k blocks" if 0 < phase.open_blocks < 18 else ""
     kind = phase.open_weights if phase.open_blocks else "nothing"
-    assert affine == {"nothing": "fixed", "bias": "beta trained"}.get(kind, "trained" + where)
-    assert others == {"all": "trained" + where, "bias": "biases trained"}.get(kind, "fixed")
+    assert affine == {"nothing": "fixed", "bias": "beta trained", "low-rank": "fixed"}.get(kind, "trained" + where)
+    trained = {"all": "trained" + where, "bias": "biases trained", "low-rank": "kernels trained"}
+    assert others == trained.get(kind, "fixed")
     adapts = phase.open_blocks > 0 and phase.batch_norm == "adapting"
     used = "re-estimated before training, used" if phase.re_estimated_blocks else "fixed, used"
     assert statistics == ("batch used, moving ones follow" + where if adapts else used)
@@ -145,6 +146,8 @@ def extras_of(phases: tuple[Phase, ...]) -> Iterator[str]:
         yield "lower rates below"
     if any(phase.schedule == "one-cycle" for phase in phases):
         yield "one cycle"
+    if any(phase.open_weights == "low-rank" for phase in phases):
+        yield "changes of low rank"
     if any(phase.pull for phase in phases):
         yield "pull to the start"
     if any(phase.statistics == "precise" for phase in phases):

@@ -99,13 +99,18 @@ def test_pitfall_64_copies_under_other_names_stay_together(tmp_path: Path) -> No
         assert all(len({side[name] for name in group}) == 1 for group in report.duplicates)
 
 
+def soft(name: str) -> Image.Image:
+    """A picture of soft shapes, another for each name."""
+    coarse = np.random.default_rng(zlib.crc32(name.encode())).integers(0, 256, (7, 8, 3)).astype(np.uint8)
+    return Image.fromarray(coarse).resize((240, 210), Image.Resampling.BICUBIC)
+
+
 def test_pitfall_64_resized_and_recoded_copies_stay_together_and_are_said(tmp_path: Path) -> None:
     """Each picture comes again, smaller or as a JPEG of low quality: the pair is reported and on one side."""
     for name in [f"{label}/{n}" for label in "ab" for n in range(10)]:
         path = tmp_path / f"{name}.png"
         path.parent.mkdir(exist_ok=True)
-        coarse = np.random.default_rng(zlib.crc32(name.encode())).integers(0, 256, (7, 8, 3)).astype(np.uint8)
-        image = Image.fromarray(coarse).resize((240, 210), Image.Resampling.BICUBIC)
+        image = soft(name)
         image.save(path)
         if int(name[-1]) % 2:
             image.save(path.with_suffix(".jpg"), quality=40)
@@ -135,6 +140,22 @@ def test_pitfall_64_copies_across_given_parts_are_left_out(tmp_path: Path) -> No
     assert "train/a/copy.png" in sides.notes[0]
 
 
+def test_pitfall_64_near_copies_across_given_parts_are_said(tmp_path: Path) -> None:
+    """A smaller copy in the given test part of a training picture: the note names both, and it is not trained on."""
+    for part in ("train", "val", "test"):
+        for name in "ab":
+            for n in range(3):
+                path = tmp_path / part / name / f"{part}{n}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                soft(f"{part}{name}{n}").save(path)
+    soft("testa1").resize((96, 84), Image.Resampling.LANCZOS).save(tmp_path / "train/a/small.png")
+    report = scan(source_presplit.load(tmp_path))
+    assert report.look_alikes == (("test/a/test1.png", "train/a/small.png"),)
+    sides = split(report)
+    assert [report.table.pictures[index].id for index in sides.dropped] == ["train/a/small.png"]
+    assert "train/a/small.png" in sides.notes[0]
+
+
 def test_pitfall_65_one_picture_in_two_classes_is_a_conflict(tmp_path: Path) -> None:
     """The warning names both files, and they are on one side."""
     paint(tmp_path, *(f"{name}/{n}.png" for name in "ab" for n in range(6)))
@@ -159,6 +180,15 @@ def test_pitfall_66_groups_never_cross(seed: int) -> None:
     assert all(len({side[name] for name in side if name[2:5] == f"p{patient:02}"}) == 1 for patient in range(12))
     for part in PARTS:
         assert set(classes_on(report, getattr(sides, part))) == {"a", "b"}
+
+
+def test_real_augmented_copies_are_found_in_part(shared: Path) -> None:
+    """Of the known copies that are mirrored, turned or cropped, 9 of 72 keep enough of their look; the page says so."""
+    report = scan(source_folder.load(shared / "car-damage"))
+    groups = [set(group) for group in (*report.duplicates, *report.look_alikes)]
+    augmented = pairs_of(shared / "car-damage-duplicates.tsv", "augmented-copy")
+    assert len(augmented) == 72
+    assert sum(any(set(pair) <= group for group in groups) for pair in augmented) == 9
 
 
 def pairs_of(path: Path, kind: str) -> set[tuple[str, str]]:

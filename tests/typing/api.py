@@ -31,6 +31,11 @@ def a_grid() -> None:
     assert_type(zoo.leaderboard("zoo-runs"), zoo.Board)
 
 
+def a_sheet() -> None:
+    """Look at an augmentation."""
+    assert_type(zoo.preview("light", "photos", count=3).size, tuple[int, int])
+
+
 def a_plugin() -> zoo.Policy:
     """A policy of one's own."""
 

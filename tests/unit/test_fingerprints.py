@@ -49,9 +49,9 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     seen: list[str] = []
     real = decoding.attempt
 
-    def spy(picture: Picture) -> object:
+    def spy(picture: Picture, channels: int | None) -> object:
         seen.append(picture.id)
-        return real(picture)
+        return real(picture, channels)
 
     monkeypatch.setattr(decoding, "attempt", spy)
     return seen

@@ -59,7 +59,7 @@ def test_flatten_tells_places_apart_and_gap_does_not(features: np.ndarray[Any, A
 def test_layers_have_fixed_names() -> None:
     """However often a head is built, its layers are called the same, each with the prefix `head_`."""
     for _ in range(2):
-        assert names(HEADS["gap"].build((4, 5, 6), 2)) == ["head_pool", "head_dropout", "head_logits"]
+        assert names(HEADS["gap"].build((4, 5, 6), 2)) == ["head_mean", "head_dropout", "head_logits"]
         assert names(HEADS["flatten"].build((4, 5, 6), 2, width=7)) == [
             "head_flatten",
             "head_hidden",

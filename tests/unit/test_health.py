@@ -134,6 +134,39 @@ def test_copies_and_contradictions_are_found() -> None:
     )
 
 
+def scene(seed: int, side: int = 120) -> Any:
+    """Soft shapes; a smaller one of the same seed looks the same."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (8, 8, 3)).astype(np.uint8)
+    return np.asarray(Image.fromarray(coarse).resize((side, side), Image.Resampling.BICUBIC))
+
+
+def test_look_alikes_with_different_labels_are_pointed_out() -> None:
+    """A smaller copy under another label: the group is told, and that one label may be wrong."""
+    rows = [("a/1", 0, scene(1)), ("a/2", 0, scene(2)), ("b/1", 1, scene(1, 64)), ("b/2", 1, scene(3))]
+    report = scan(table(*rows))
+    assert report.look_alikes == (("a/1", "b/1"),)
+    alike, mixed = report.notes
+    assert alike.startswith("Groups of pictures that look the same, as if resized or encoded again, 1 (2 pictures)")
+    assert mixed == (
+        "Pictures that look the same with different labels, 1: a/1 ~ b/1. Look at them: one label may be wrong."
+    )
+
+
+def test_pictures_of_one_kind_are_not_called_copies() -> None:
+    """Twelve versions of one form with a dot each: they are told as uniform and belong to no group."""
+
+    def form(number: int) -> Any:
+        pixels = scene(5).copy()
+        pixels[10 * number : 10 * number + 2, 3:5] = 255
+        return pixels
+
+    report = scan(table(*((f"{'ab'[n % 2]}/{n:02}", n % 2, form(n)) for n in range(12))))
+    assert report.look_alikes == ()
+    (note,) = report.notes
+    assert note.startswith("Pictures so much of one kind that copies cannot be told from others, 12: a/00 ~ ")
+    assert "… (12)" in note
+
+
 def test_empty_looking_and_tiny_pictures_are_pointed_out() -> None:
     """Pictures of one colour, and those with a side of less than 32 pixels, have a note each."""
     flat = np.full((40, 40, 3), 7, np.uint8)

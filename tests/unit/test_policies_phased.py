@@ -7,34 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from zoo.builtin import (
-    policy_auto_rgn,
-    policy_bias_only,
-    policy_bn_stats,
-    policy_fine_tune,
-    policy_gradual,
-    policy_l2_sp,
-    policy_layer_decay,
-    policy_lp_ft,
-)
 from zoo.errors import ContractError
+from zoo.plugins import load_catalog
 
 if TYPE_CHECKING:
     from conftest import Bench
 
     from zoo.contracts import Phase, Policy
 
-MODULES = (
-    policy_auto_rgn,
-    policy_bias_only,
-    policy_bn_stats,
-    policy_fine_tune,
-    policy_gradual,
-    policy_l2_sp,
-    policy_layer_decay,
-    policy_lp_ft,
-)
-POLICIES: dict[str, Policy] = {policy.name: policy for module in MODULES for policy in module.zoo_policies()}
+NAMES = ("auto-rgn", "bias-only", "bn-stats", "fine-tune", "gradual", "l2-sp", "layer-decay", "lp-ft")
+CATALOG = load_catalog(only=[])
+POLICIES: dict[str, Policy] = {name: CATALOG.policy(name) for name in NAMES}
 
 
 def plan(name: str, blocks: int = 18, epochs: int = 10, **options: Any) -> tuple[Phase, ...]:

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from zoo import progress
-from zoo.events import DataReady, EpochEnded, GridStarted, Note, Progress, RunEnded, RunStarted, ignore
+from zoo.events import DataReady, EpochEnded, GridStarted, Note, Progress, RunEnded, RunStarted, StepTaken, ignore
 from zoo.progress import PlainLines, data_lines, for_python
 from zoo.values import (
     EpochRecord,
@@ -123,6 +123,15 @@ def test_short_epochs_do_not_flood_a_log(lines: PlainLines, stream: io.StringIO)
     for number in range(1, 100):
         lines(epoch(number))
     assert stream.getvalue().count("epoch") == 1
+
+
+def test_a_long_epoch_gives_signs_of_life(lines: PlainLines, stream: io.StringIO, clock: Clock) -> None:
+    """A step is told once nothing has been said for half a minute, and then not again for as long."""
+    lines(RunStarted(recipe(), 1, 1))
+    for step in range(1, 8):
+        clock.now += 10
+        lines(StepTaken(1, step, 24))
+    assert stream.getvalue().splitlines()[1:] == ["  epoch 1: step 3 of 24", "  epoch 1: step 6 of 24"]
 
 
 def test_a_failed_run_gives_its_reason(lines: PlainLines, stream: io.StringIO) -> None:

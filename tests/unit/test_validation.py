@@ -53,6 +53,9 @@ def _plain(feature_shape: tuple[int, ...], classes: int) -> None:
     """Build a head without options."""
 
 
+def _channels(*, size: int, weights: object, channels: int) -> None: ...
+
+
 def _one(size: int) -> None:
     """Take one parameter where two are promised."""
 
@@ -147,6 +150,18 @@ FAULTS = {
     "licence": (_weights(licence=""), "weights 'imagenet': licence is empty"),
     "sha256": (_weights(sha256="A" * 64), "must be 64 lower-case hexadecimal digits"),
     "top1": (_weights(top1=76.3), "top1 76.3 must be in [0, 1]"),
+    "parameters": (replace(BACKBONE, parameters=0), "parameters 0 must be a whole number of at least 1, or None"),
+    "parameters type": (replace(BACKBONE, parameters=4e6), "parameters 4000000.0 must be a whole number"),
+    "backends": (replace(BACKBONE, backends=("tf",)), "backends ('tf',) must be a tuple of names among jax, tens"),
+    "backends text": (replace(BACKBONE, backends="tensorflow"), "backends 'tensorflow' must be a tuple"),
+    "channels": (
+        replace(BACKBONE, build=_channels, options=(Option("channels", 3, "h", maximum=16),)),
+        "option 'channels' must be a whole number with a minimum of at least 1",
+    ),
+    "channels type": (
+        replace(BACKBONE, build=_channels, options=(Option("channels", "rgb", "h"),)),
+        "option 'channels' must be a whole number with a minimum of at least 1",
+    ),
     "megabytes": (_weights(megabytes=0), "megabytes 0 must be greater than 0"),
 }
 

@@ -115,6 +115,10 @@ def _file_notes(sides: Mapping[Part | None, ClassFolders]) -> list[str]:
     ]
     if ignored:
         notes.append(f"Ignored files that are no pictures, {len(ignored):,}: {kinds(ignored)}.")
+    taken = [file for side in sides.values() for found in side.classes.values() for _, file in found.pictures]
+    arrays = sum(file.lower().endswith(folders.ARRAYS) for file in taken)
+    if 0 < arrays < len(taken):
+        notes.append(f"Arrays ({folders.ARRAYS}) are taken as pictures, {arrays:,} of {len(taken):,}.")
     loose = [name for side in sides.values() for name, _ in side.beside.pictures]
     if loose:
         notes.append(

@@ -10,7 +10,6 @@ uncovers is filled by reflection, so that no black corners give the change away.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from zoo.contracts import Augmentation, Option
@@ -18,8 +17,6 @@ from zoo.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from zoo.contracts import KerasLayer
-
-_RANGE = (0, 255)
 
 
 def build(size: int, seed: int, *, strength: float = 1.0) -> tuple[KerasLayer, ...]:  # noqa: ARG001 - works at any size
@@ -30,21 +27,9 @@ def build(size: int, seed: int, *, strength: float = 1.0) -> tuple[KerasLayer, .
         seed: Where the layers' seeds come from.
         strength: From 0 (no layers) to 2.
     """
-    import keras
-    import numpy as np
+    from zoo.builtin._light_layers import light_layers
 
-    from zoo.builtin._random_pose import RandomPose
-
-    if strength == 0:
-        return ()
-    flip, pose, brightness, contrast = (int(word) for word in np.random.SeedSequence(seed).generate_state(4) >> 1)
-    share = 0.1 * strength
-    return (
-        keras.layers.RandomFlip("horizontal", seed=flip, data_format="channels_last"),
-        RandomPose(turn=math.radians(10 * strength), shift=share, zoom=share, seed=pose),
-        keras.layers.RandomBrightness(share, value_range=_RANGE, seed=brightness),
-        keras.layers.RandomContrast(1.5 * share, value_range=_RANGE, seed=contrast),
-    )
+    return light_layers(seed, strength)
 
 
 @hookimpl

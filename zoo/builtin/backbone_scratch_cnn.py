@@ -117,6 +117,7 @@ def zoo_backbones() -> list[Backbone]:
             pixels="x/255",
             reference="https://arxiv.org/abs/1409.1556",
             build=build,
+            parameters=98_160,
             options=_OPTIONS,
         )
     ]

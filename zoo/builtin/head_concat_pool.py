@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zoo.builtin import _feature_shape
+from zoo.builtin import _feature_shape, _pooling
 from zoo.contracts import Head, Option
 from zoo.hookspecs import hookimpl
 
@@ -35,11 +35,7 @@ def build(feature_shape: tuple[int | None, ...], classes: int, *, dropout: float
 
     _feature_shape.check(feature_shape, classes, head="concat-pool")
     features = keras.Input(feature_shape, name="head_features")
-    x = features
-    if len(feature_shape) > 1:
-        mean = keras.layers.GlobalAveragePooling2D(data_format="channels_last", name="head_mean")(features)
-        most = keras.layers.GlobalMaxPooling2D(data_format="channels_last", name="head_max")(features)
-        x = keras.layers.Concatenate(name="head_pool")([mean, most])
+    x = _pooling.mean_and_maximum(features)
     if dropout > 0:
         x = keras.layers.Dropout(dropout, name="head_dropout")(x)
     logits = keras.layers.Dense(classes, dtype="float32", name="logits")(x)

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zoo.builtin import _feature_shape
+from zoo.builtin import _feature_shape, _pooling
 from zoo.contracts import Head, Option
 from zoo.hookspecs import hookimpl
 
@@ -44,9 +44,7 @@ def build(
 
     _feature_shape.check(feature_shape, classes, head="cosine")
     features = keras.Input(feature_shape, name="head_features")
-    x = features
-    if len(feature_shape) > 1:
-        x = keras.layers.GlobalAveragePooling2D(data_format="channels_last", name="head_pool")(x)
+    x = _pooling.mean(features)
     x = keras.layers.UnitNormalization(dtype="float32", name="head_unit")(x)
     unit = keras.constraints.UnitNorm(axis=0)
     directions = keras.layers.Dense(

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zoo.builtin import _feature_shape
+from zoo.builtin import _feature_shape, _pooling
 from zoo.contracts import Head, Option
 from zoo.hookspecs import hookimpl
 
@@ -49,11 +49,7 @@ def build(
 
     _feature_shape.check(feature_shape, classes, head="mlp")
     features = keras.Input(feature_shape, name="head_features")
-    x = features
-    if len(feature_shape) > 1:
-        mean = keras.layers.GlobalAveragePooling2D(data_format="channels_last", name="head_mean")(features)
-        most = keras.layers.GlobalMaxPooling2D(data_format="channels_last", name="head_max")(features)
-        x = keras.layers.Concatenate(name="head_pool")([mean, most])
+    x = _pooling.mean_and_maximum(features)
     rates = [dropout / 2] * hidden + [dropout]
     for number, rate in enumerate(rates, start=1):
         if number > 1:

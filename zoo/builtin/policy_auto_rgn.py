@@ -14,13 +14,12 @@ Reference: Lee et al., "Surgical Fine-Tuning Improves Adaptation to Distribution
 
 from __future__ import annotations
 
-from typing import Literal
-
-from zoo.contracts import Option, Phase, Policy
+from zoo.builtin import _batch_norm
+from zoo.contracts import Phase, Policy
 from zoo.hookspecs import hookimpl
 
 
-def plan(blocks: int, epochs: int, *, bn: Literal["fixed", "adapting"] = "fixed") -> tuple[Phase, ...]:
+def plan(blocks: int, epochs: int, *, bn: _batch_norm.Statistics = "fixed") -> tuple[Phase, ...]:
     """One phase that opens everything, with measured rates."""
     return (
         Phase(
@@ -38,8 +37,7 @@ def plan(blocks: int, epochs: int, *, bn: Literal["fixed", "adapting"] = "fixed"
 @hookimpl
 def zoo_policies() -> list[Policy]:
     """The policy `auto-rgn`."""
-    statistics = "Moving statistics: used as they are, or replaced by the batch's and updated."
-    options = (Option("bn", "fixed", statistics, choices=("fixed", "adapting")),)
+    options = (_batch_norm.OPTION,)
     title = "train everything, each block as its gradients ask"
     reference = "https://arxiv.org/abs/2210.11466"
     return [Policy(name="auto-rgn", title=title, plan=plan, reference=reference, options=options)]

@@ -17,15 +17,12 @@ Convergence", 2018, arXiv:1708.07120.
 
 from __future__ import annotations
 
-from typing import Literal
-
+from zoo.builtin import _batch_norm
 from zoo.contracts import Option, Phase, Policy
 from zoo.hookspecs import hookimpl
 
 
-def plan(
-    blocks: int, epochs: int, *, head_epochs: int = 1, bn: Literal["fixed", "adapting"] = "fixed"
-) -> tuple[Phase, ...]:
+def plan(blocks: int, epochs: int, *, head_epochs: int = 1, bn: _batch_norm.Statistics = "fixed") -> tuple[Phase, ...]:
     """A phase for the head, and one for everything if epochs are left."""
     first = min(head_epochs, epochs)
     phases = []
@@ -59,10 +56,9 @@ def plan(
 @hookimpl
 def zoo_policies() -> list[Policy]:
     """The policy `fine-tune`."""
-    statistics = "Moving statistics of open blocks: used as they are, or replaced by the batch's and updated."
     options = (
         Option("head_epochs", 1, "Epochs for the head alone.", 0),
-        Option("bn", "fixed", statistics, choices=("fixed", "adapting")),
+        _batch_norm.OPTION,
     )
     title = "head first, then everything, one cycle each, lower rates below"
     reference = "https://arxiv.org/abs/2002.04688"

@@ -13,8 +13,7 @@ arXiv:1801.06146, section 3.3.
 
 from __future__ import annotations
 
-from typing import Literal
-
+from zoo.builtin import _batch_norm
 from zoo.contracts import Option, Phase, Policy
 from zoo.hookspecs import hookimpl
 
@@ -25,7 +24,7 @@ def plan(
     *,
     stages: int = 4,
     decay: float = 0.85,
-    bn: Literal["fixed", "adapting"] = "fixed",
+    bn: _batch_norm.Statistics = "fixed",
 ) -> tuple[Phase, ...]:
     """A phase for the head, then phases with more and more open blocks; fewer where epochs are few."""
     stages = max(1, min(stages, epochs, blocks + 1))
@@ -50,11 +49,10 @@ def plan(
 @hookimpl
 def zoo_policies() -> list[Policy]:
     """The policy `gradual`."""
-    statistics = "Moving statistics of open blocks: used as they are, or replaced by the batch's and updated."
     options = (
         Option("stages", 4, "Number of phases, the head's included.", 1),
         Option("decay", 0.85, "Factor of the rate for each block further down.", 0.01, 1.0),
-        Option("bn", "fixed", statistics, choices=("fixed", "adapting")),
+        _batch_norm.OPTION,
     )
     title = "open the blocks from the top, phase by phase"
     reference = "https://arxiv.org/abs/1801.06146"

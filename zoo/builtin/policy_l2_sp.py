@@ -12,15 +12,12 @@ arXiv:1802.01483. Their term for the head's weights (decay to 0) is left out.
 
 from __future__ import annotations
 
-from typing import Literal
-
+from zoo.builtin import _batch_norm
 from zoo.contracts import Option, Phase, Policy
 from zoo.hookspecs import hookimpl
 
 
-def plan(
-    blocks: int, epochs: int, *, alpha: float = 0.01, bn: Literal["fixed", "adapting"] = "fixed"
-) -> tuple[Phase, ...]:
+def plan(blocks: int, epochs: int, *, alpha: float = 0.01, bn: _batch_norm.Statistics = "fixed") -> tuple[Phase, ...]:
     """One phase that opens everything, with a pull to the start."""
     return (
         Phase(
@@ -38,10 +35,9 @@ def plan(
 @hookimpl
 def zoo_policies() -> list[Policy]:
     """The policy `l2-sp`."""
-    statistics = "Moving statistics: used as they are, or replaced by the batch's and updated."
     options = (
         Option("alpha", 0.01, "Strength of the pull; 0 for none.", 0.0),
-        Option("bn", "fixed", statistics, choices=("fixed", "adapting")),
+        _batch_norm.OPTION,
     )
     title = "train everything, with a pull back to the pretrained weights"
     reference = "https://arxiv.org/abs/1802.01483"

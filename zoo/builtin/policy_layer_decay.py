@@ -12,15 +12,12 @@ decay of the learning rate).
 
 from __future__ import annotations
 
-from typing import Literal
-
+from zoo.builtin import _batch_norm
 from zoo.contracts import Option, Phase, Policy
 from zoo.hookspecs import hookimpl
 
 
-def plan(
-    blocks: int, epochs: int, *, decay: float = 0.75, bn: Literal["fixed", "adapting"] = "fixed"
-) -> tuple[Phase, ...]:
+def plan(blocks: int, epochs: int, *, decay: float = 0.75, bn: _batch_norm.Statistics = "fixed") -> tuple[Phase, ...]:
     """One phase that opens everything, with a factor for each block."""
     return (
         Phase(
@@ -38,10 +35,9 @@ def plan(
 @hookimpl
 def zoo_policies() -> list[Policy]:
     """The policy `layer-decay`."""
-    statistics = "Moving statistics: used as they are, or replaced by the batch's and updated."
     options = (
         Option("decay", 0.75, "Factor of the rate for each block further down.", 0.01, 1.0),
-        Option("bn", "fixed", statistics, choices=("fixed", "adapting")),
+        _batch_norm.OPTION,
     )
     title = "train everything, each block more slowly than the one above"
     reference = "https://arxiv.org/abs/2106.08254"

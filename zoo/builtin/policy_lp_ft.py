@@ -13,15 +13,12 @@ arXiv:2202.10054.
 
 from __future__ import annotations
 
-from typing import Literal
-
+from zoo.builtin import _batch_norm
 from zoo.contracts import Option, Phase, Policy
 from zoo.hookspecs import hookimpl
 
 
-def plan(
-    blocks: int, epochs: int, *, head_epochs: int = 0, bn: Literal["fixed", "adapting"] = "fixed"
-) -> tuple[Phase, ...]:
+def plan(blocks: int, epochs: int, *, head_epochs: int = 0, bn: _batch_norm.Statistics = "fixed") -> tuple[Phase, ...]:
     """A phase for the head, and one for everything if epochs are left."""
     first = min(head_epochs or (epochs + 1) // 2, epochs)
     phases = [Phase(name="head", epochs=first, learning_rate=1e-3, open_blocks=0, drop_layers=False)]
@@ -42,10 +39,9 @@ def plan(
 @hookimpl
 def zoo_policies() -> list[Policy]:
     """The policy `lp-ft`."""
-    statistics = "Moving statistics in the second phase: used as they are, or replaced by the batch's and updated."
     options = (
         Option("head_epochs", 0, "Epochs for the head alone; 0 for half of all.", 0),
-        Option("bn", "fixed", statistics, choices=("fixed", "adapting")),
+        _batch_norm.OPTION,
     )
     title = "train the head first, then everything in small steps"
     reference = "https://arxiv.org/abs/2202.10054"

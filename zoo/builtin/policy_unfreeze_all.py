@@ -11,13 +11,12 @@ Reference: Kornblith, Shlens, Le, "Do Better ImageNet Models Transfer Better?", 
 
 from __future__ import annotations
 
-from typing import Literal
-
-from zoo.contracts import Option, Phase, Policy
+from zoo.builtin import _batch_norm
+from zoo.contracts import Phase, Policy
 from zoo.hookspecs import hookimpl
 
 
-def plan(blocks: int, epochs: int, *, bn: Literal["fixed", "adapting"] = "fixed") -> tuple[Phase, ...]:
+def plan(blocks: int, epochs: int, *, bn: _batch_norm.Statistics = "fixed") -> tuple[Phase, ...]:
     """One phase that opens everything."""
     return (Phase(name="all blocks", epochs=epochs, learning_rate=1e-4, open_blocks=blocks, batch_norm=bn),)
 
@@ -25,8 +24,7 @@ def plan(blocks: int, epochs: int, *, bn: Literal["fixed", "adapting"] = "fixed"
 @hookimpl
 def zoo_policies() -> list[Policy]:
     """The policy `unfreeze-all`."""
-    statistics = "Moving statistics: used as they are, or replaced by the batch's and updated."
-    options = (Option("bn", "fixed", statistics, choices=("fixed", "adapting")),)
+    options = (_batch_norm.OPTION,)
     title = "train everything, in small steps"
     reference = "https://arxiv.org/abs/1805.08974"
     return [Policy(name="unfreeze-all", title=title, plan=plan, reference=reference, options=options)]

@@ -16,13 +16,12 @@ Reference: Yosinski et al., "How transferable are features in deep neural networ
 
 from __future__ import annotations
 
-from typing import Literal
-
+from zoo.builtin import _batch_norm
 from zoo.contracts import Option, Phase, Policy
 from zoo.hookspecs import hookimpl
 
 
-def plan(blocks: int, epochs: int, *, k: int = 1, bn: Literal["fixed", "adapting"] = "fixed") -> tuple[Phase, ...]:
+def plan(blocks: int, epochs: int, *, k: int = 1, bn: _batch_norm.Statistics = "fixed") -> tuple[Phase, ...]:
     """One phase that opens the top k blocks."""
     if k <= 0:
         return (Phase(name="head", epochs=epochs, learning_rate=1e-3, open_blocks=0, drop_layers=False),)
@@ -44,10 +43,9 @@ def plan(blocks: int, epochs: int, *, k: int = 1, bn: Literal["fixed", "adapting
 @hookimpl
 def zoo_policies() -> list[Policy]:
     """The policy `unfreeze-top-k`."""
-    statistics = "Moving statistics of open blocks: used as they are, or replaced by the batch's and updated."
     options = (
         Option("k", 1, "Number of open blocks, counted from the top; 0 opens none.", 0),
-        Option("bn", "fixed", statistics, choices=("fixed", "adapting")),
+        _batch_norm.OPTION,
     )
     title = "train the head and the top k blocks"
     reference = "https://arxiv.org/abs/1411.1792"

@@ -86,7 +86,8 @@ def _nothing(path: Path, content: ClassFolders) -> SourceError:
         seen.append(f"not readable: {listed(f'{one.id} ({one.reason})' for one in found.skipped)}")
     return SourceError(
         f"No pictures in the sub-folders of {str(path)!r}. Seen: {'; '.join(seen)}.",
-        hint="Pictures are JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, … files in one sub-folder for each class.",
+        hint="Pictures are JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, … files, or arrays (.npy), "
+        "in one sub-folder for each class.",
     )
 
 

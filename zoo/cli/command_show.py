@@ -2,11 +2,12 @@
 
 import contextlib
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from zoo.cli import options, screen
+from zoo.cli import options, previewing, screen
 from zoo.cli.counts import BackboneCount, count
 from zoo.cli.finding import RUN, FoundItem, FoundRun, find
 from zoo.cli.session import session_of
@@ -26,6 +27,51 @@ Counts = Annotated[
     bool,
     typer.Option(help="For a backbone: build it and count what each policy opens. Needs Keras and some seconds."),
 ]
+_PANEL = "Preview of an augmentation"
+Preview = Annotated[
+    str | None,
+    typer.Option(
+        "--preview",
+        metavar="DATA",
+        help="Write a contact sheet of what the augmentation makes of these pictures, as PNG.",
+        rich_help_panel=_PANEL,
+        show_default=False,
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="Where the sheet goes; what is there is replaced. [default: preview-NAME.png]",
+        rich_help_panel=_PANEL,
+        show_default=False,
+    ),
+]
+
+
+def _number(flag: str, text: str) -> typer.models.OptionInfo:
+    option: typer.models.OptionInfo = typer.Option(
+        flag, metavar="N", help=text, rich_help_panel=_PANEL, show_default=False
+    )
+    return option
+
+
+Count = Annotated[int | None, _number("--count", "Pictures, one row each, from all classes in turn. [default: 6]")]
+Versions = Annotated[int | None, _number("--versions", "Augmented versions of each picture. [default: 5]")]
+Size = Annotated[int | None, _number("--size", "Side of the pictures in pixels. [default: 160]")]
+Seed = Annotated[int | None, _number("--seed", "Seed of the augmentation and of the choice. [default: 0]")]
+Source = Annotated[
+    str | None,
+    typer.Option(
+        "--source",
+        metavar="NAME",
+        help="Source to read DATA with, if several could.",
+        rich_help_panel=_PANEL,
+        show_default=False,
+    ),
+]
 
 
 def show(
@@ -35,11 +81,25 @@ def show(
     counts: Counts = True,
     store: options.Store = None,
     json: options.Json = False,
+    *,
+    preview: Preview = None,
+    output: Output = None,
+    count: Count = None,
+    versions: Versions = None,
+    size: Size = None,
+    seed: Seed = None,
+    source: Source = None,
 ) -> None:
     """Show everything about a backbone, head, policy, augmentation, source or run."""
+    numbers = {"count": count, "versions": versions, "size": size, "seed": seed}
+    previewing.check_request(kind=kind, data=preview, given={"output": output, **numbers, "source": source})
     if kind is not None and kind not in (*KINDS, RUN):
         raise UnknownNameError("kind", kind, (*KINDS, RUN))
     catalog = session_of(context).catalog()
+    if preview is not None:
+        spec = previewing.augmentation_of(name, catalog)
+        previewing.write_sheet(spec, preview, catalog, output=output, numbers=numbers, source=source, json=json)
+        return
     found = find(name, catalog, store=store or options.STORE, kind=kind)
     if isinstance(found, FoundItem):
         _show_item(found, catalog, counts=counts and found.kind == "backbone", json=json)

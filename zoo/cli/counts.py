@@ -66,11 +66,13 @@ def count(catalog: Catalog, spec: Spec) -> BackboneCount:
         spec: The backbone, completed.
 
     Raises:
-        ZooError: It cannot be built, or there is no Keras backend.
+        ZooError: It cannot be built, or not on this Keras backend, or there is no backend.
     """
     from zoo.backend import clean_state
     from zoo.building import build
+    from zoo.feasibility import check_backends
 
+    check_backends(catalog, [spec])
     bare = complete_backbone(catalog, dataclasses.replace(spec, options=_without_weights(spec)))
     specs = [complete_policy(catalog, name) for name in catalog.names("policy")]
     recipe = Recipe(

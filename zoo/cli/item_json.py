@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from zoo.recipe import item_options
 
 if TYPE_CHECKING:
-    from zoo.contracts import Backbone
+    from zoo.contracts import Augmentation, Backbone
     from zoo.registry import Catalog, Kind
 
 
@@ -29,10 +29,14 @@ def item_document(catalog: Catalog, *, kind: Kind, name: str) -> dict[str, Any]:
             "family": backbone.family,
             "image_size": backbone.image_size,
             "min_size": backbone.min_size,
+            "parameters": backbone.parameters,
+            "backends": list(backbone.backends),
             "blocks": [block.name for block in backbone.blocks_for({})],
             "weights": [dataclasses.asdict(weights) for weights in backbone.weights],
             "pixels": backbone.pixels,
         }
+    if kind == "augmentation":
+        document["mixes_labels"] = cast("Augmentation", item).mixes_labels
     if hasattr(item, "reference"):
         document["reference"] = item.reference
     return document

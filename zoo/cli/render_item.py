@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, cast
 
 from rich.columns import Columns
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from zoo.cli.counts import BackboneCount
-    from zoo.contracts import Backbone, Option, Phase, Policy, Weights
+    from zoo.contracts import Augmentation, Backbone, Option, Phase, Policy, Weights
     from zoo.registry import Catalog, Kind
     from zoo.values import Spec
 
@@ -52,6 +53,9 @@ def show_item(console: Console, catalog: Catalog, *, kind: Kind, spec: Spec) -> 
     pairs = [("title", item.title), ("origin", origin_words(catalog.origin(kind, item.name)))]
     if kind == "backbone":
         pairs += _backbone_facts(cast("Backbone", item))
+    if kind == "augmentation":
+        mixes = cast("Augmentation", item).mixes_labels
+        pairs += [("labels", "mixed with the pictures" if mixes else "kept"), ("to look at", _sheet_command(spec))]
     facts(console, [*pairs, ("reference", getattr(item, "reference", ""))])
     options = item_options(catalog, kind=kind, name=spec.name)
     if options:
@@ -110,10 +114,16 @@ def phases_table(phases: Sequence[Phase]) -> Table:
     return drawn
 
 
+def _sheet_command(spec: Spec) -> str:
+    return f"zoo show {shlex.quote(str(spec))} --preview DATA -o sheet.png"
+
+
 def _backbone_facts(backbone: Backbone) -> list[tuple[str, str]]:
     return [
         ("family", backbone.family),
+        ("parameters", f"{backbone.parameters:,}, statistics included" if backbone.parameters else ""),
         ("pictures", f"{backbone.image_size} px, at least {backbone.min_size} px"),
+        ("backends", ", ".join(backbone.backends)),
         ("pixels", f"{backbone.pixels} (the network does it; raw RGB 0–255 goes in)"),
     ]
 

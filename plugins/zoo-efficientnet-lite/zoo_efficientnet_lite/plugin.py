@@ -35,6 +35,7 @@ def backbone(variant: Variant) -> Backbone:
         reference="https://arxiv.org/abs/1905.11946",
         build=partial(build, variant.name),
         weights=(variant.weights,),
+        parameters=variant.parameters,
     )
 
 

