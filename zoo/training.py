@@ -179,14 +179,14 @@ def _with_rate(
         return tuple(phases), ["no learning rate was needed: the head is solved, and nothing else is trained"]
     phase = max(stepped, key=lambda one: one.learning_rate)  # the first of several
     observe(Stage("testing learning rates"))
-    with assembly.opened(phase) as tail:
+    closed = task_of(phase, None)
+    with unchanged(assembly, closed.augment.layers, seed=recipe.seed), assembly.opened(phase) as tail:
         task = task_of(phase, tail)
         compile_tail(tail, assembly, phase, recipe, accumulate=task.parts)
-        with unchanged(assembly, task.augment.layers, seed=recipe.seed):
-            if phase.re_estimated_blocks:
-                boundary = len(assembly.blocks) - phase.re_estimated_blocks
-                _re_estimate(assembly, task.learner, task.cache, recipe, boundary=boundary)
-            test = range_test(task, recipe)
+        if phase.re_estimated_blocks:
+            boundary = len(assembly.blocks) - phase.re_estimated_blocks
+            _re_estimate(assembly, task.learner, task.cache, recipe, boundary=boundary)
+        test = range_test(task, recipe)
     observe(RateTested(test))
     tried = f"a range test of {len(test.rates)} steps in phase {phase.name!r}"
     if test.chosen is None:
