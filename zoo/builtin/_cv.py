@@ -170,7 +170,8 @@ def _check(network: Network, *, size: int, weights: WeightsChoice, channels: int
     if size < network.min_size or size % network.multiple:
         also = f" that is a multiple of {network.multiple}" if network.multiple > 1 else ""
         raise RecipeError(
-            f"{network.name} cannot be built for {size} pixels.", hint=f"Give a size of {network.min_size} or more{also}."
+            f"{network.name} cannot be built for {size} pixels.",
+            hint=f"Give a size of {network.min_size} or more{also}.",
         )
     if weights is None or isinstance(weights, Path):
         return

@@ -1,9 +1,10 @@
 """The graph of a keras_cv backbone, made anew from stock Keras layers.
 
-Layers of Keras itself move to the new graph; what keras_cv composes of several (inverted bottlenecks, squeeze and
-excitation, cross-stage-partial stages, transformer encoders) is taken apart by `_cv_parts` into the layers inside.
-So the weights stay the same tensors, layers that keras_cv makes and never calls stay behind, and a saved model loads
-with plain Keras. Names that Keras counts up (`re_lu_7`) are replaced by ones that tell the place in the network.
+Layers of Keras itself move to the new graph, or are copied where they get another name or lay inside a layer; what
+keras_cv composes of several (inverted bottlenecks, squeeze and excitation, cross-stage-partial stages, transformer
+encoders) is taken apart by `_cv_parts` into the layers inside. So the weights keep their values, layers that keras_cv
+makes and never calls stay behind, and a saved model loads with plain Keras. Names that Keras counts up (`re_lu_7`) are
+replaced by ones that tell the place in the network.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Canvas:
         self._names: set[str] = set()
 
     def place(self, layer: KerasLayer, inputs: Tensor, name: str, **changes: object) -> Tensor:
-        """Calls a layer of another graph in this one; under its own name it moves, under another it is copied.
+        """Calls a layer of another graph in this one: it moves, or is copied where the paths of its weights would change.
 
         Args:
             layer: A stock layer. After this it belongs to no other graph.
@@ -50,7 +51,7 @@ class Canvas:
             name: Its name here.
             changes: To its configuration.
         """
-        if layer.name == name and not changes:
+        if not changes and layer.name == name and all(v.path == f"{name}/{v.name}" for v in layer.weights):
             layer._inbound_nodes.clear()  # noqa: SLF001 - forget the old graph, or `layer.output` would mean that
             layer._outbound_nodes.clear()  # noqa: SLF001 - as above
             return self.add(layer, inputs)

@@ -80,7 +80,11 @@ def _hard_swish(canvas: Canvas, operation: Any, node: Any, inputs: Sequence[Any]
         return inputs[0] if operation.max_value == 6 else None  # noqa: PLR2004 - hard swish only
     constants = [value for value in node.arguments.args if isinstance(value, float)]
     wanted = {"Add": 3.0, "Multiply": 1 / 6}.get(type(operation).__name__)
-    if not isinstance(operation, keras.layers.Layer) and len(constants) == 1 and math.isclose(constants[0], wanted or 0):
+    if (
+        not isinstance(operation, keras.layers.Layer)
+        and len(constants) == 1
+        and math.isclose(constants[0], wanted or 0)
+    ):
         return inputs[0]
     return None
 

@@ -6,7 +6,7 @@ Reference: Howard et al. 2019, arXiv:1905.02244.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zoo.builtin._cv import Network, record
 from zoo.contracts import Block
@@ -15,7 +15,7 @@ from zoo.hookspecs import hookimpl
 if TYPE_CHECKING:
     from zoo.contracts import Backbone
 
-_SMALL = {
+_SMALL: dict[str, list[Any]] = {
     "stackwise_expansion": [1, 72 / 16, 88 / 24, 4, 6, 6, 3, 3, 6, 6, 6],
     "stackwise_filters": [16, 24, 24, 40, 40, 40, 48, 48, 96, 96, 96],
     "stackwise_kernel_size": [3, 3, 3] + [5] * 8,
@@ -23,7 +23,7 @@ _SMALL = {
     "stackwise_se_ratio": [0.25, None, None] + [0.25] * 8,
     "stackwise_activation": ["relu"] * 3 + ["hard_swish"] * 8,
 }
-_LARGE = {
+_LARGE: dict[str, list[Any]] = {
     "stackwise_expansion": [1, 4, 3, 3, 3, 3, 6, 2.5, 2.3, 2.3, 6, 6, 6, 6, 6],
     "stackwise_filters": [16, 24, 24, 40, 40, 40, 80, 80, 80, 80, 112, 112, 160, 160, 160],
     "stackwise_kernel_size": [3, 3, 3, 5, 5, 5, 3, 3, 3, 3, 3, 3, 5, 5, 5],
@@ -40,7 +40,7 @@ def _rename(name: str) -> str:
     return re.sub(r"^expanded_conv_(?!\d)", "expanded_conv_0_", name)
 
 
-def _network(size: str, arguments: dict[str, list[object]], parameters: int) -> Network:
+def _network(size: str, arguments: dict[str, list[Any]], parameters: int) -> Network:
     units = len(arguments["stackwise_filters"])
     return Network(
         name=f"cv-mobilenetv3-{size}",

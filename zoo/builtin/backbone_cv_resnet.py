@@ -56,7 +56,9 @@ def _network(depth: int, version: int) -> Network:
         ),
         reference="https://arxiv.org/abs/1603.05027" if version > 1 else "https://arxiv.org/abs/1512.03385",
         parameters=_PARAMETERS[version][depth],
-        preset=f"keras/resnetv{version}/keras/resnet50{'_v2' if version > 1 else ''}_imagenet/2" if pretrained else None,
+        preset=f"keras/resnetv{version}/keras/resnet50{'_v2' if version > 1 else ''}_imagenet/2"
+        if pretrained
+        else None,
         top1=_TOP1[version] if pretrained else None,
     )
 
