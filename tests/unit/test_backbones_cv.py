@@ -88,7 +88,7 @@ def _examine(name: str) -> Examined:
     source = _cv._source(network, size=SIZE, channels=3)
     draw = np.random.default_rng(0)
     for weight in source.weights:
-        value = np.asarray(weight)
+        value = weight.numpy()
         if "variance" in weight.name:
             weight.assign(value * draw.uniform(0.5, 1.5, value.shape))
         elif value.ndim == 1:
@@ -99,6 +99,10 @@ def _examine(name: str) -> Examined:
     theirs = _outputs(source, pictures)
     flat = _cv._flat(network, source, grey=False)
     return Examined(name, pictures, unbuilt, theirs, flat, _outputs(flat, pictures))
+
+
+def _numpy(tensor: Any) -> np.ndarray:
+    return keras.ops.convert_to_numpy(tensor)
 
 
 def _leaves(model: Any) -> list[Any]:
@@ -115,12 +119,12 @@ def _outputs(model: Any, pictures: np.ndarray) -> dict[str, np.ndarray]:
     Rates and weights are put back, so that a second model with the same layers begins where this one did.
     """
     drops = [leaf for leaf in _leaves(model) if "Drop" in type(leaf).__name__]
-    rates, weights = [drop.rate for drop in drops], [np.array(weight) for weight in model.weights]
-    results = {"inference": np.array(model(pictures, training=False))}
+    rates, weights = [drop.rate for drop in drops], [weight.numpy() for weight in model.weights]
+    results = {"inference": _numpy(model(pictures, training=False))}
     for drop in drops:
         drop.rate = 0.0
-    results["training"] = np.array(model(pictures, training=True))
-    results["after"] = np.array(model(pictures, training=False))
+    results["training"] = _numpy(model(pictures, training=True))
+    results["after"] = _numpy(model(pictures, training=False))
     for drop, rate in zip(drops, rates, strict=True):
         drop.rate = rate
     for weight, value in zip(model.weights, weights, strict=True):
@@ -182,7 +186,7 @@ def test_the_first_weights_see_the_declared_pixels(examined: Callable[[str], Exa
     network = examined(name)
     assert network.record.pixels == "x/255"
     first = next(layer for layer in network.flat.layers if layer.weights)
-    seen = np.array(keras.Model(network.flat.input, first.input)(network.pictures))
+    seen = _numpy(keras.Model(network.flat.input, first.input)(network.pictures))
     scaled = network.pictures / 255
     if "csp-darknet" in name:
         phases = [scaled[:, row::2, column::2] for row, column in ((0, 0), (1, 0), (0, 1), (1, 1))]
@@ -206,12 +210,12 @@ def test_cuts_are_exact(examined: Callable[[str], Examined], name: str) -> None:
     """A prefix and the tail above it give what the whole gives, at the first, a middle and the last boundary."""
     network = examined(name)
     assembly = assemble(network.flat, _pooling(network.flat), network.record.blocks_for({}), name=name)
-    whole = np.array(assembly.model(network.pictures))
+    whole = _numpy(assembly.model(network.pictures))
     count = len(assembly.blocks)
     for boundary in {1, 2, count // 2, count - 1, count}:
         tensors = assembly.prefix(boundary)(network.pictures)
         tensors = tensors[0] if isinstance(tensors, list) and len(tensors) == 1 else tensors
-        np.testing.assert_allclose(np.array(assembly.tail(boundary)(tensors)), whole, rtol=0, atol=1e-5)
+        np.testing.assert_allclose(_numpy(assembly.tail(boundary)(tensors)), whole, rtol=0, atol=1e-5)
 
 
 def _pooling(model: Any) -> Any:
@@ -252,7 +256,7 @@ def test_drop_path_is_a_stock_dropout(examined: Callable[[str], Examined]) -> No
     assert [drop.rate for drop in drops] == pytest.approx(np.repeat(rates[1:], 2))  # the first unit has none
     drop = drops[-1]
     keras.utils.set_random_seed(0)
-    dropped = np.array(drop(np.ones((400, 4, 256), "float32"), training=True)).reshape(400, -1)
+    dropped = _numpy(drop(np.ones((400, 4, 256), "float32"), training=True)).reshape(400, -1)
     assert (dropped == dropped[:, :1]).all()
     assert set(np.unique(dropped)) == {np.float32(0), np.float32(1) / np.float32(0.9)}
     assert 0.05 < (dropped[:, 0] == 0).mean() < 0.16

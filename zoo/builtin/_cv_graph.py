@@ -1,7 +1,7 @@
 """The graph of a keras_cv backbone, made anew from stock Keras layers.
 
-Layers of Keras itself move to the new graph, or are copied where they get another name or lay inside a layer; what
-keras_cv composes of several (inverted bottlenecks, squeeze and excitation, cross-stage-partial stages, transformer
+Layers of Keras itself move to the new graph, whether they lie in the old one or inside a layer of it; what keras_cv
+composes of several (inverted bottlenecks, squeeze and excitation, cross-stage-partial stages, transformer
 encoders) is taken apart by `_cv_parts` into the layers inside. So the weights keep their values, layers that keras_cv
 makes and never calls stay behind, and a saved model loads with plain Keras. Names that Keras counts up (`re_lu_7`) are
 replaced by ones that tell the place in the network.
@@ -41,9 +41,10 @@ class Canvas:
         self._blocks = blocks
         self._block: dict[int, int] = {}
         self._names: set[str] = set()
+        self._moved: dict[int, KerasLayer] = {}
 
     def place(self, layer: KerasLayer, inputs: Tensor, name: str, **changes: object) -> Tensor:
-        """Calls a layer of another graph in this one: it moves, or is copied where the paths of its weights would change.
+        """Calls a layer of another graph in this one. It moves here; if it is used twice or changed, it is copied.
 
         Args:
             layer: A stock layer. After this it belongs to no other graph.
@@ -51,7 +52,11 @@ class Canvas:
             name: Its name here.
             changes: To its configuration.
         """
-        if not changes and layer.name == name and all(v.path == f"{name}/{v.name}" for v in layer.weights):
+        if not changes and id(layer) not in self._moved:
+            self._moved[id(layer)] = layer
+            layer.name = name
+            for variable in layer.weights:  # it may have lain inside another layer
+                variable._path = f"{name}/{variable.name}"  # noqa: SLF001 - copies would double the time of building
             layer._inbound_nodes.clear()  # noqa: SLF001 - forget the old graph, or `layer.output` would mean that
             layer._outbound_nodes.clear()  # noqa: SLF001 - as above
             return self.add(layer, inputs)

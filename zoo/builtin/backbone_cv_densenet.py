@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from zoo.contracts import Backbone
 
 _UNITS = {121: (6, 12, 24, 16), 169: (6, 12, 32, 32), 201: (6, 12, 48, 32)}
-_PARAMETERS = {121: 0, 169: 0, 201: 0}
+_PARAMETERS = {121: 7037504, 169: 12642880, 201: 18321984}
 _TOP1 = {121: 0.6771, 169: 0.6613, 201: 0.7469}
 """keras_cv's training history."""
 

@@ -23,11 +23,11 @@ _REPEATS = (1, 2, 2, 3, 3, 4, 1)
 """Units of the seven stages of B0. The first and the last stage are never deepened."""
 
 _VARIANTS = {
-    "b0": (1.0, 1.0, 224, 3414176),
-    "b1": (1.0, 1.1, 240, 4190496),
-    "b2": (1.1, 1.2, 260, 4870320),
-    "b3": (1.2, 1.4, 280, 6994504),
-    "b4": (1.4, 1.8, 300, 11840256),
+    "b0": (1.0, 1.0, 224, 3413024),
+    "b1": (1.0, 1.1, 240, 4189344),
+    "b2": (1.1, 1.2, 260, 4869168),
+    "b3": (1.2, 1.4, 280, 6992768),
+    "b4": (1.4, 1.8, 300, 11837936),
 }
 """Factors of width and depth, side of the pictures, number of weights."""
 

@@ -28,7 +28,7 @@ _DEPTHS = {
 }
 """Units of the four stages."""
 
-_PARAMETERS = {"b0": 0, "b1": 0, "b2": 0, "b3": 0, "b4": 0, "b5": 0}
+_PARAMETERS = {"b0": 3319392, "b1": 13151424, "b2": 24196288, "b3": 44072128, "b4": 60842688, "b5": 81443008}
 
 
 def _blocks(depths: tuple[int, ...]) -> tuple[Block, ...]:

@@ -64,4 +64,4 @@ def _network(size: str, arguments: dict[str, list[Any]], parameters: int) -> Net
 @hookimpl
 def zoo_backbones() -> list[Backbone]:
     """The backbones `cv-mobilenetv3-small` and `cv-mobilenetv3-large`."""
-    return [record(_network("small", _SMALL, 939120)), record(_network("large", _LARGE, 0))]
+    return [record(_network("small", _SMALL, 939120)), record(_network("large", _LARGE, 2996352))]
