@@ -249,7 +249,7 @@ def test_policies_open_the_right_weights(
 
 
 def test_drop_path_is_a_stock_dropout(examined: Callable[[str], Examined]) -> None:
-    """MixTransformer's branches are dropped for whole pictures at keras_cv's rates; what stays is divided by the rest."""
+    """MixTransformer's branches are dropped for whole pictures at keras_cv's rates; what stays is scaled up."""
     flat = examined("cv-mit-b0").flat
     drops = [layer for layer in flat.layers if isinstance(layer, keras.layers.Dropout)]
     rates = [0.0, *np.linspace(0, 0.1, 8)[1:]]

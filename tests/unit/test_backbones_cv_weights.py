@@ -1,9 +1,8 @@
-"""Weights and channels of keras_cv's backbones: files, presets at Kaggle without Kaggle, and pictures of other depth."""
+"""Weights and channels of keras_cv's backbones: files, presets at Kaggle without Kaggle, pictures of other depth."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -15,6 +14,7 @@ from zoo.errors import WeightsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from zoo.contracts import Backbone
 
@@ -37,6 +37,12 @@ def files(tmp_path_factory: pytest.TempPathFactory, pictures: np.ndarray) -> dic
     folder = tmp_path_factory.mktemp("weights")
     keras.utils.set_random_seed(5)
     source = _cv._source(SMALL.build.args[0], size=32, channels=3)
+    draw = np.random.default_rng(1)
+    for weight in source.weights:  # at the initial statistics the features are nearly zero
+        if weight.name == "moving_variance":
+            weight.assign(draw.uniform(0.001, 0.01, weight.shape))
+        elif weight.name == "beta":
+            weight.assign(draw.normal(0, 0.5, weight.shape))
     source.save_weights(folder / "model.weights.h5")
     features = keras.ops.convert_to_numpy(source(pictures, training=False))
     flat = _cv._flat(SMALL.build.args[0], source, grey=False)
@@ -60,12 +66,10 @@ def _features(record: Backbone, weights: Any, pictures: np.ndarray) -> np.ndarra
 
 @pytest.mark.parametrize("layout", ["keras_cv", "flat"])
 def test_a_file_of_either_layout_is_loaded(files: dict[str, Any], pictures: np.ndarray, layout: str) -> None:
-    """What keras_cv's own model saved, and what the rebuilt one saved, gives the features of the model that saved it."""
-    assert np.abs(_features(SMALL, None, pictures) - files["features"]).max() > 1e-4
+    """What keras_cv's own model saved, and what the rebuilt one saved, gives the features of that model."""
     scale = np.abs(files["features"]).max()
-    np.testing.assert_allclose(
-        _features(SMALL, files[layout], pictures), files["features"], rtol=0, atol=1e-5 * scale
-    )
+    assert np.abs(_features(SMALL, None, pictures) - files["features"]).max() > 0.1 * scale > 0.01
+    np.testing.assert_allclose(_features(SMALL, files[layout], pictures), files["features"], rtol=0, atol=1e-5 * scale)
 
 
 def test_the_layouts_are_told_apart(files: dict[str, Any]) -> None:
@@ -191,7 +195,9 @@ def test_grey_pictures_are_repeated(files: dict[str, Any], pictures: np.ndarray)
     model = SMALL.build(size=32, weights=files["keras_cv"], channels=1)
     assert model.input.shape == (None, 32, 32, 1)
     grey = keras.ops.convert_to_numpy(model(pictures[..., :1], training=False))
-    np.testing.assert_allclose(grey, _features(SMALL, files["keras_cv"], colour), rtol=0, atol=1e-6)
+    wanted = _features(SMALL, files["keras_cv"], colour)
+    assert np.abs(wanted - files["features"]).max() > 0.01
+    np.testing.assert_allclose(grey, wanted, rtol=0, atol=1e-5 * np.abs(wanted).max())
 
 
 @pytest.mark.parametrize("channels", [2, 5])
