@@ -51,6 +51,7 @@ class Network:
         reference: Paper.
         image_size: Side of the pictures that it is meant for.
         parameters: Number of scalar weights, statistics included.
+        min_size: Least side in pixels.
         multiple: The side must be a multiple of this.
         preset: Handle of its ImageNet weights at Kaggle, if there are any.
         top1: Their ImageNet accuracy as keras_cv's authors measured it.
@@ -66,6 +67,7 @@ class Network:
     reference: str
     image_size: int = 224
     parameters: int
+    min_size: int = 32
     multiple: int = 1
     preset: str | None = None
     top1: float | None = None
@@ -76,11 +78,6 @@ class Network:
         """One line for lists."""
         known = f", {self.top1:.1%} on ImageNet".replace("%", " %") if self.top1 else ""
         return f"{self.label} as keras_cv builds it: {self.parameters / 1e6:.1f} M weights{known}"
-
-    @property
-    def min_size(self) -> int:
-        """Least side in pixels."""
-        return 32
 
     @property
     def weights(self) -> tuple[Weights, ...]:
