@@ -16,7 +16,10 @@ from zoo.weights import offline, unanswered
 if TYPE_CHECKING:
     from zoo.contracts import KerasModel
 
-_HOST = "https://www.kaggle.com"
+_PAGES = "https://www.kaggle.com/models"
+_HOST = "https://api.kaggle.com"
+"""Where kagglehub downloads from."""
+
 _DESCRIPTION = "config.json"
 _USUAL = "model.weights.h5"
 """Name of the file of weights, if the description does not say another."""
@@ -65,7 +68,7 @@ def _cached(handle: str, name: str) -> Path | None:
 def _absent(handle: str, backbone: str, *, cause: str) -> WeightsError:
     return WeightsError(
         f"The weights {handle} of {backbone} are not in kagglehub's cache and cannot be fetched: {cause}.",
-        hint=f"Download {_USUAL} from {_HOST}/models/{handle} where there is a connection and give its path: "
+        hint=f"Download {_USUAL} from {_PAGES}/{handle} where there is a connection and give its path: "
         f"weights=/path/to/{_USUAL}. Or start from random weights with weights=none. "
         "KAGGLEHUB_CACHE names another cache.",
     )
