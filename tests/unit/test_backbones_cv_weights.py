@@ -72,6 +72,16 @@ def test_a_file_of_either_layout_is_loaded(files: dict[str, Any], pictures: np.n
     np.testing.assert_allclose(_features(SMALL, files[layout], pictures), files["features"], rtol=0, atol=1e-5 * scale)
 
 
+def test_the_same_seed_gives_the_same_random_weights() -> None:
+    """Two builds from one seed have equal weights, bit for bit, and one from another seed has not."""
+    found = []
+    for seed in (3, 3, 4):
+        keras.utils.set_random_seed(seed)
+        found.append(np.concatenate([w.ravel() for w in SMALL.build(size=32, weights=None).get_weights()]))
+    assert (found[0] == found[1]).all()
+    assert (found[0] != found[2]).any()
+
+
 def test_the_layouts_are_told_apart(files: dict[str, Any]) -> None:
     """Groups named after classes of keras_cv's are its layout."""
     source = _cv._source(SMALL.build.args[0], size=32, channels=3)
