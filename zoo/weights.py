@@ -91,14 +91,23 @@ def fetch(file: WeightsFile, *, patience: float = 0.8) -> Path:
         return target
     if offline():
         raise _absent(file, target, cause="ZOO_OFFLINE is set, so nothing is downloaded")
-    patience = _patience(patience)
-    if _silent(file.url, patience=patience):
-        raise _absent(
-            file,
-            target,
-            cause=f"{_peer(file.url)[0]} does not answer within {patience:g} s (ZOO_CONNECT_SECONDS sets how long)",
-        )
+    cause = unanswered(file.url, patience=patience)
+    if cause:
+        raise _absent(file, target, cause=cause)
     return _download(file, target)
+
+
+def unanswered(url: str, *, patience: float = 0.8) -> str:
+    """Why a download need not be tried: the host says nothing at all within `patience` seconds; empty if it does.
+
+    Args:
+        url: What would be fetched.
+        patience: Seconds to wait, unless `ZOO_CONNECT_SECONDS` says another number.
+    """
+    patience = _patience(patience)
+    if not _silent(url, patience=patience):
+        return ""
+    return f"{_peer(url)[0]} does not answer within {patience:g} s (ZOO_CONNECT_SECONDS sets how long)"
 
 
 def load(model: KerasModel, path: Path, *, backbone: str) -> None:
