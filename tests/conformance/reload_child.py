@@ -10,10 +10,10 @@ import json
 import sys
 from pathlib import Path
 
-sys.modules["zoo"] = None  # type: ignore[assignment]  # importing it raises ImportError
-
 import keras
 import numpy as np
+
+sys.modules["zoo"] = None  # type: ignore[assignment]  # importing it from now on raises ImportError
 
 for path in sorted(Path(sys.argv[1]).glob("*.keras")):
     stored = np.load(path.with_suffix(".npz"))
