@@ -9,9 +9,9 @@ gives fixed names to the layers that Keras numbers.
 * 1: the grey channel is repeated three times inside the graph; everything else is as with 3.
 * 2, and 4 to 16: the first convolution gets as many input channels. The mean and the deviation of every channel are the
   means of those of red, green and blue. Pretrained weights come from the file for three channels: the kernel of channel
-  j is that of red, green or blue (j mod 3 = 0, 1, 2) times 3 / channels, so that pictures with equal channels give what
-  grey ones give (after Wightman's `adapt_input_conv`, github.com/huggingface/pytorch-image-models). Where the network
-  was trained on BGR, channels are not turned round; their kernels are. Random weights are drawn afresh.
+  j is that of red, green or blue (j mod 3 = 0, 1, 2) times 3 / channels, so that sums over the channels stay as large
+  as they were (after Wightman's `adapt_input_conv`, github.com/huggingface/pytorch-image-models). Where the network was
+  trained on BGR, channels are not turned round; their kernels are. Random weights are drawn afresh.
 """
 
 from __future__ import annotations
