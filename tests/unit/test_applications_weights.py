@@ -74,7 +74,7 @@ class Shop:
     file: str
     asked: list[tuple[str, str, str | None]] = field(default_factory=list)
 
-    def get_file(self, fname: str, origin: str, file_hash: str | None = None, **options: Any) -> str:
+    def get_file(self, fname: str, origin: str, file_hash: str | None = None, **_: Any) -> str:
         """As Keras' function of this name."""
         self.asked.append((fname, origin, file_hash))
         return self.file
@@ -123,7 +123,7 @@ def compare(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
     monkeypatch.setattr("keras.src.utils.file_utils.get_file", shop.get_file)
     monkeypatch.setenv("KERAS_HOME", str(folder / "keras"))
     monkeypatch.delenv("ZOO_OFFLINE", raising=False)
-    monkeypatch.setattr("zoo.weights._silent", lambda url, *, patience: False)
+    monkeypatch.setattr("zoo.weights._silent", lambda *_, **__: False)  # every host answers
     theirs = stock(application, "imagenet")
     side = theirs.input_shape[1]
     pictures = np.random.default_rng(1).integers(0, 256, (2, side, side, 3), dtype=np.uint8)
