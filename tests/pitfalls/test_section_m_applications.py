@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import time
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -45,7 +44,7 @@ def sockets(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.mark.parametrize("offline", [True, False], ids=["ZOO_OFFLINE", "no network"])
 @pytest.mark.parametrize("name", NAMES)
 def test_pitfall_102_without_a_network_the_file_is_named_at_once(
-    name: str, offline: bool, tmp_path: Path, sockets: list[str], monkeypatch: pytest.MonkeyPatch
+    name: str, *, offline: bool, tmp_path: Path, sockets: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """File, folder, address, hash and the way out; nothing is built before, and with ZOO_OFFLINE nothing is tried."""
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
@@ -64,12 +63,12 @@ def test_pitfall_102_without_a_network_the_file_is_named_at_once(
     file = backbone.build.args[0].file
     for part in (str(tmp_path / "models" / file.name), file.url, file.digest or "no hash is published", "weights=none"):
         assert part in str(caught.value)
-    assert not os.listdir(tmp_path) or not os.listdir(tmp_path / "models")
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 @pytest.mark.parametrize("name", ["vgg16", "mobilenetv3small"])
 @pytest.mark.parametrize("newer", [False, True], ids=["h5", "weights.h5"])
-def test_pitfall_102_a_file_with_top_is_refused(name: str, newer: bool, tmp_path: Path) -> None:
+def test_pitfall_102_a_file_with_top_is_refused(name: str, *, newer: bool, tmp_path: Path) -> None:
     """The message says that there is more in it than the network without its top can take; the file stays."""
     model: Any = CATALOG.backbone(name).build(size=32, weights=None)
     pooled = keras.layers.GlobalAveragePooling2D()(model.output)
