@@ -25,6 +25,7 @@ from zoo.builtin import (
     backbone_xception,
 )
 from zoo.errors import WeightsError
+from zoo.plugins import load_catalog
 from zoo.weights import WeightsFile, fetch
 
 if TYPE_CHECKING:
@@ -208,3 +209,9 @@ def test_names_of_hashes() -> None:
         "MD5",
         "SHA-256",
     ]
+
+
+def test_a_record_is_equal_to_itself_in_another_catalog() -> None:
+    """Loading twice gives equal records, as with every other built-in."""
+    first, second = (load_catalog(only=[]).items("backbone") for _ in range(2))
+    assert first == second

@@ -117,9 +117,20 @@ def stem(*patterns: str) -> Block:
     return unit("stem", "input_*", *patterns)
 
 
-def backbone(application: Application) -> Backbone:
-    """The record of a network."""
-    accuracy = "" if application.top1 is None else f", {application.top1:.1%} on ImageNet".replace("%", " %")
+def backbones(applications: tuple[Application, ...], module: str) -> tuple[Backbone, ...]:
+    """The records of a family, to be made once: a record is equal to another one only with the same `build`.
+
+    Args:
+        applications: The family's networks.
+        module: Name of the family's module, whose words stand for each of its networks in the documentation.
+    """
+    return tuple(_record(application, module) for application in applications)
+
+
+def _record(application: Application, module: str) -> Backbone:
+    accuracy = "" if application.top1 is None else f", {100 * application.top1:.1f} % on ImageNet"
+    made = partial(build, application)
+    made.__module__ = module
     return Backbone(
         name=application.name,
         title=f"{application.keras_name}: {application.parameters / 1e6:.1f} M weights{accuracy}",
@@ -129,7 +140,7 @@ def backbone(application: Application) -> Backbone:
         blocks=application.blocks,
         pixels=application.pixels.text,
         reference=application.reference,
-        build=partial(build, application),
+        build=made,
         weights=(application.imagenet,),
         options=_OPTIONS,
         parameters=application.parameters,

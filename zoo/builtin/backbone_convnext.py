@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zoo.builtin._applications import IMAGENET, Application, backbone, stem, unit
+from zoo.builtin._applications import IMAGENET, Application, backbones, stem, unit
 from zoo.builtin._applications_graph import STANDARDISED
 from zoo.hookspecs import hookimpl
 from zoo.weights import WeightsFile
@@ -95,8 +95,11 @@ APPLICATIONS = (
 )
 """The networks of this file."""
 
+BACKBONES = backbones(APPLICATIONS, __name__)
+"""Their records."""
+
 
 @hookimpl
 def zoo_backbones() -> list[Backbone]:
     """The backbones `convnexttiny`, `convnextsmall`, `convnextbase`, `convnextlarge` and `convnextxlarge`."""
-    return [backbone(application) for application in APPLICATIONS]
+    return list(BACKBONES)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zoo.builtin._applications import Application, backbone, stem, unit
+from zoo.builtin._applications import Application, backbones, stem, unit
 from zoo.builtin._applications_graph import STANDARDISED
 from zoo.hookspecs import hookimpl
 from zoo.weights import WeightsFile
@@ -75,8 +75,11 @@ APPLICATIONS = (
 )
 """The networks of this file."""
 
+BACKBONES = backbones(APPLICATIONS, __name__)
+"""Their records."""
+
 
 @hookimpl
 def zoo_backbones() -> list[Backbone]:
     """The backbones `densenet121`, `densenet169` and `densenet201`."""
-    return [backbone(application) for application in APPLICATIONS]
+    return list(BACKBONES)

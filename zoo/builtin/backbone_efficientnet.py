@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from zoo.builtin._applications import Application, backbone, stem, unit
+from zoo.builtin._applications import Application, backbones, stem, unit
 from zoo.builtin._applications_graph import STANDARDISED, Pixels
 from zoo.hookspecs import hookimpl
 from zoo.weights import WeightsFile
@@ -148,8 +148,11 @@ APPLICATIONS = (
 )
 """The networks of this file."""
 
+BACKBONES = backbones(APPLICATIONS, __name__)
+"""Their records."""
+
 
 @hookimpl
 def zoo_backbones() -> list[Backbone]:
     """The backbones `efficientnetb0` to `efficientnetb7`."""
-    return [backbone(application) for application in APPLICATIONS]
+    return list(BACKBONES)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zoo.builtin._applications import KERAS_LICENCE, Application, backbone, stem, unit
+from zoo.builtin._applications import KERAS_LICENCE, Application, backbones, stem, unit
 from zoo.builtin._applications_graph import ABOUT_MINUS_ONE_TO_ONE, STANDARDISED
 from zoo.hookspecs import hookimpl
 from zoo.weights import WeightsFile
@@ -116,8 +116,11 @@ APPLICATIONS = (
 )
 """The networks of this file."""
 
+BACKBONES = backbones(APPLICATIONS, __name__)
+"""Their records."""
+
 
 @hookimpl
 def zoo_backbones() -> list[Backbone]:
     """The backbones `efficientnetv2b0` to `efficientnetv2b3`, and those with `s`, `m` and `l`."""
-    return [backbone(application) for application in APPLICATIONS]
+    return list(BACKBONES)

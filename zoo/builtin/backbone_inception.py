@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zoo.builtin._applications import Application, backbone, stem, unit
+from zoo.builtin._applications import Application, backbones, stem, unit
 from zoo.builtin._applications_graph import MINUS_ONE_TO_ONE, until
 from zoo.contracts import Block
 from zoo.hookspecs import hookimpl
@@ -86,8 +86,11 @@ APPLICATIONS = (
 )
 """The networks of this file."""
 
+BACKBONES = backbones(APPLICATIONS, __name__)
+"""Their records."""
+
 
 @hookimpl
 def zoo_backbones() -> list[Backbone]:
     """The backbones `inceptionv3` and `inceptionresnetv2`."""
-    return [backbone(application) for application in APPLICATIONS]
+    return list(BACKBONES)

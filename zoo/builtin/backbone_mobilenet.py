@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zoo.builtin._applications import KERAS_LICENCE, Application, backbone, stem, unit
+from zoo.builtin._applications import KERAS_LICENCE, Application, backbones, stem, unit
 from zoo.builtin._applications_graph import MINUS_ONE_TO_ONE
 from zoo.hookspecs import hookimpl
 from zoo.weights import WeightsFile
@@ -101,8 +101,11 @@ APPLICATIONS = (
 )
 """The networks of this file."""
 
+BACKBONES = backbones(APPLICATIONS, __name__)
+"""Their records."""
+
 
 @hookimpl
 def zoo_backbones() -> list[Backbone]:
     """The backbones `mobilenet`, `mobilenetv2`, `mobilenetv3small` and `mobilenetv3large`."""
-    return [backbone(application) for application in APPLICATIONS]
+    return list(BACKBONES)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zoo.builtin._applications import Application, backbone, stem, unit
+from zoo.builtin._applications import Application, backbones, stem, unit
 from zoo.builtin._applications_graph import CAFFE, MINUS_ONE_TO_ONE
 from zoo.hookspecs import hookimpl
 from zoo.weights import WeightsFile
@@ -100,8 +100,11 @@ APPLICATIONS = (
 )
 """The networks of this file."""
 
+BACKBONES = backbones(APPLICATIONS, __name__)
+"""Their records."""
+
 
 @hookimpl
 def zoo_backbones() -> list[Backbone]:
     """The backbones `resnet50`, `resnet101`, `resnet152` and those with `v2`."""
-    return [backbone(application) for application in APPLICATIONS]
+    return list(BACKBONES)

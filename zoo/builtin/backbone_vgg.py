@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zoo.builtin._applications import Application, backbone, unit
+from zoo.builtin._applications import Application, backbones, unit
 from zoo.builtin._applications_graph import CAFFE
 from zoo.hookspecs import hookimpl
 from zoo.weights import WeightsFile
@@ -62,8 +62,11 @@ APPLICATIONS = (
 )
 """The networks of this file."""
 
+BACKBONES = backbones(APPLICATIONS, __name__)
+"""Their records."""
+
 
 @hookimpl
 def zoo_backbones() -> list[Backbone]:
     """The backbones `vgg16` and `vgg19`."""
-    return [backbone(application) for application in APPLICATIONS]
+    return list(BACKBONES)

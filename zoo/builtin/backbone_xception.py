@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zoo.builtin._applications import Application, backbone, stem, unit
+from zoo.builtin._applications import Application, backbones, stem, unit
 from zoo.builtin._applications_graph import MINUS_ONE_TO_ONE
 from zoo.hookspecs import hookimpl
 from zoo.weights import WeightsFile
@@ -41,8 +41,11 @@ APPLICATIONS = (
 )
 """The network of this file."""
 
+BACKBONES = backbones(APPLICATIONS, __name__)
+"""Their records."""
+
 
 @hookimpl
 def zoo_backbones() -> list[Backbone]:
     """The backbone `xception`."""
-    return [backbone(application) for application in APPLICATIONS]
+    return list(BACKBONES)
