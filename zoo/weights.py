@@ -39,18 +39,21 @@ class WeightsFile:
     Attributes:
         name: Its name in Keras' cache.
         url: Where it is fetched from.
-        digest: Hex MD5 or SHA-256 of its content; the length tells which.
+        digest: Hex MD5 or SHA-256 of its content; the length tells which. None if nobody has published one: then only
+            whether it is HDF5 is checked before it is used.
         megabytes: Its size.
     """
 
     name: str
     url: str
-    digest: str
+    digest: str | None
     megabytes: float
 
     @property
     def algorithm(self) -> str:
-        """Name of the hash, for people."""
+        """Name of the hash, for people; empty without a hash."""
+        if self.digest is None:
+            return ""
         return "SHA-256" if len(self.digest) == 64 else "MD5"  # noqa: PLR2004 - hex digits of 256 bits
 
 
@@ -91,14 +94,23 @@ def fetch(file: WeightsFile, *, patience: float = 0.8) -> Path:
         return target
     if offline():
         raise _absent(file, target, cause="ZOO_OFFLINE is set, so nothing is downloaded")
-    patience = _patience(patience)
-    if _silent(file.url, patience=patience):
-        raise _absent(
-            file,
-            target,
-            cause=f"{_peer(file.url)[0]} does not answer within {patience:g} s (ZOO_CONNECT_SECONDS sets how long)",
-        )
+    cause = unanswered(file.url, patience=patience)
+    if cause:
+        raise _absent(file, target, cause=cause)
     return _download(file, target)
+
+
+def unanswered(url: str, *, patience: float = 0.8) -> str:
+    """Why a download need not be tried: the host says nothing at all within `patience` seconds; empty if it does.
+
+    Args:
+        url: What would be fetched.
+        patience: Seconds to wait, unless `ZOO_CONNECT_SECONDS` says another number.
+    """
+    patience = _patience(patience)
+    if not _silent(url, patience=patience):
+        return ""
+    return f"{_peer(url)[0]} does not answer within {patience:g} s (ZOO_CONNECT_SECONDS sets how long)"
 
 
 def load(model: KerasModel, path: Path, *, backbone: str) -> None:
@@ -148,18 +160,19 @@ def _verify(path: Path, file: WeightsFile) -> None:
             f"{path} should be a file with weights, but it is a {'folder' if path.is_dir() else 'link to nothing'}.",
             hint=f"It was left as it is. Move it away. {_by_hand(file, path)}",
         )
-    import hashlib
-
     try:
-        with path.open("rb") as stream:
-            kind = "sha256" if file.algorithm == "SHA-256" else "md5"
-            digest = hashlib.file_digest(stream, lambda: hashlib.new(kind, usedforsecurity=False)).hexdigest()
+        digest = _digest(path, file.algorithm) if file.digest else None
+        strange = sniff(path) if digest != file.digest or digest is None else None
     except OSError as error:
         raise WeightsError(
             f"The weights file {path} cannot be opened: {error.strerror}.", hint="Check who may read it."
         ) from error
+    if strange and digest is None:
+        raise WeightsError(
+            f"The weights file {path} is not what it should be: {strange.fact}.",
+            hint=f"It was left as it is. Move it away. {_by_hand(file, path)}",
+        )
     if digest != file.digest:
-        strange = sniff(path)
         raise WeightsError(
             f"The weights file {path} has the wrong hash: its {file.algorithm} is {digest}, expected {file.digest}; "
             f"{strange.fact if strange else f'it has {path.stat().st_size} bytes, expected {file.megabytes:g} MB'}.",
@@ -168,11 +181,17 @@ def _verify(path: Path, file: WeightsFile) -> None:
         )
 
 
+def _digest(path: Path, algorithm: str) -> str:
+    import hashlib
+
+    kind = "sha256" if algorithm == "SHA-256" else "md5"
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.new(kind, usedforsecurity=False)).hexdigest()
+
+
 def _by_hand(file: WeightsFile, target: Path) -> str:
-    return (
-        f"Fetch {file.url} where there is a connection and save it as {target} ({file.megabytes:g} MB, "
-        f"{file.algorithm} {file.digest})."
-    )
+    digest = f"{file.algorithm} {file.digest}" if file.digest else "no hash is published"
+    return f"Fetch {file.url} where there is a connection and save it as {target} ({file.megabytes:g} MB, {digest})."
 
 
 def _absent(file: WeightsFile, target: Path, *, cause: str) -> WeightsError:

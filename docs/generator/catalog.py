@@ -82,7 +82,8 @@ def _backbone(item: Backbone) -> str:
         f"Blocks, input to output ({len(blocks)}): {', '.join(f'`{block.name}`' for block in blocks)}.",
     ]
     for weights in item.weights:
-        how = "comes with the package, no download" if weights.bundled else f"downloaded, {weights.megabytes} MB"
+        size = f", {weights.megabytes} MB" if weights.megabytes else ""
+        how = "comes with the package, no download" if weights.bundled else f"downloaded{size}"
         top1 = f", published top-1 {weights.top1:.3f}" if weights.top1 is not None else ""
         lines.append(f"Weights `{weights.id}`: {weights.trained_on}, licence {weights.licence}, {how}{top1}.")
     if not item.weights:

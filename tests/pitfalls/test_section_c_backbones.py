@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from keras.src.legacy.saving import legacy_h5_format
 
-from zoo.builtin import backbone_efficientnetb0, backbone_scratch_cnn
+from zoo.builtin import backbone_efficientnet, backbone_scratch_cnn
 from zoo.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-(EFFICIENTNET,) = backbone_efficientnetb0.zoo_backbones()
+EFFICIENTNET = backbone_efficientnet.zoo_backbones()[0]
 (SCRATCH,) = backbone_scratch_cnn.zoo_backbones()
 
 MEAN, DEVIATION = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 from keras.src.legacy.saving import legacy_h5_format
 
-from zoo.builtin import backbone_efficientnetb0, backbone_scratch_cnn
+from zoo.builtin import backbone_efficientnet, backbone_scratch_cnn
 from zoo.errors import WeightsError
 
-(EFFICIENTNET,) = backbone_efficientnetb0.zoo_backbones()
+EFFICIENTNET = backbone_efficientnet.zoo_backbones()[0]
 (SCRATCH,) = backbone_scratch_cnn.zoo_backbones()
-FILE = backbone_efficientnetb0.FILE
+FILE = backbone_efficientnet.APPLICATIONS[0].file
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from zoo.builtin import (
-    backbone_efficientnetb0,
+    backbone_efficientnet,
     backbone_scratch_cnn,
     policy_bn_affine,
     policy_bn_trainable,
@@ -33,13 +33,13 @@ MODULES = (
 )
 POLICIES: dict[str, Policy] = {policy.name: policy for module in MODULES for policy in module.zoo_policies()}
 BACKBONES: list[Backbone] = [
-    *backbone_efficientnetb0.zoo_backbones(),
+    *backbone_efficientnet.zoo_backbones(),
     *backbone_scratch_cnn.zoo_backbones(),
 ]
 LIGHT = (
     "augmentation_light",
     "augmentation_none",
-    "backbone_efficientnetb0",
+    "backbone_efficientnet",
     "backbone_scratch_cnn",
     "head_flatten",
     "head_gap",

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from keras.src.applications import efficientnet
 
-from zoo.builtin import backbone_efficientnetb0
+from zoo.builtin import backbone_efficientnet
 from zoo.contracts import Weights
 from zoo.errors import RecipeError, WeightsError
 from zoo.graph import assign_blocks, cuts
@@ -18,7 +18,7 @@ from zoo.graph import assign_blocks, cuts
 if TYPE_CHECKING:
     from pathlib import Path
 
-(BACKBONE,) = backbone_efficientnetb0.zoo_backbones()
+BACKBONE = backbone_efficientnet.zoo_backbones()[0]
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def twice() -> tuple[Any, Any]:
 
 def test_the_declared_file_is_the_one_of_keras() -> None:
     """Address, name and hash are what this version of Keras downloads."""
-    file = backbone_efficientnetb0.FILE
+    file = backbone_efficientnet.APPLICATIONS[0].file
     assert file.url == efficientnet.BASE_WEIGHTS_PATH + file.name
     assert file.name == "efficientnetb0_notop.h5"
     assert file.digest == efficientnet.WEIGHTS_HASHES["b0"][1]
@@ -43,7 +43,8 @@ def test_the_declared_file_is_the_one_of_keras() -> None:
 
 def test_the_deviation_is_that_of_keras() -> None:
     """The second rescaling uses the numbers of Keras' own graph."""
-    assert list(backbone_efficientnetb0._DEVIATION) == efficientnet.IMAGENET_STDDEV_RGB
+    deviation = np.array(backbone_efficientnet.APPLICATIONS[0].pixels.deviation)
+    np.testing.assert_allclose(deviation / 255, efficientnet.IMAGENET_STDDEV_RGB, rtol=1e-12)
 
 
 def test_it_is_declared_with_what_a_user_must_know() -> None:
