@@ -14,7 +14,6 @@ How Keras behaves decides the shape of this file:
 from __future__ import annotations
 
 import contextlib
-import functools
 import inspect
 import re
 from dataclasses import dataclass, field
@@ -23,9 +22,10 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from zoo.errors import ContractError
-from zoo.fused import AdaptingBatchNormalization, can_fuse, wearing
+from zoo.fused import AdaptingBatchNormalization, can_fuse
 from zoo.graph import AssembledBlock, Weight, assign_blocks, cuts, leaves, wake, weights_of
 from zoo.low_rank import adapted
+from zoo.worn import still_class, wearing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -222,7 +222,7 @@ def _worn_class(leaf: KerasLayer, phase: Phase, *, has_state: bool) -> Any:  # n
     if phase.batch_norm == "adapting" and can_fuse(leaf):
         return AdaptingBatchNormalization
     stock: Any = type(leaf)
-    return _still_class(stock) if _must_be_still(leaf, phase, has_state=has_state) else None
+    return still_class(stock) if _must_be_still(leaf, phase, has_state=has_state) else None
 
 
 def _must_be_still(leaf: KerasLayer, phase: Phase, *, has_state: bool) -> bool:
@@ -237,11 +237,3 @@ def _must_be_still(leaf: KerasLayer, phase: Phase, *, has_state: bool) -> bool:
 def is_drop_layer(leaf: KerasLayer) -> bool:
     """Whether a layer drops or disturbs at random in training, whatever its rate: told by the name of its class."""
     return _DROPS.search(type(leaf).__name__) is not None
-
-
-@functools.cache
-def _still_class(stock: Any) -> type:  # noqa: ANN401 - a Keras layer class
-    def call(self: Any, *args: Any, training: Any = None, **options: Any) -> Any:  # noqa: ANN401, ARG001 - Keras' own signature
-        return stock.call(self, *args, training=False, **options)
-
-    return type(f"Still{stock.__name__}", (stock,), {"call": call, "__module__": __name__})

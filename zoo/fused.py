@@ -12,14 +12,11 @@ the biased one in its moving statistics, so it is converted back.
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Any
 
 import keras
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from zoo.contracts import KerasLayer
 
 _PICTURES = 4  # dimensions: batch, height, width, channels
@@ -81,14 +78,3 @@ def batch_normalised(layer: KerasLayer, inputs: Any) -> tuple[Any, Any, Any]:  #
     shape = tf.shape(inputs)
     count = tf.cast(shape[0] * shape[1] * shape[2], "float32")
     return tf.cast(result.y, inputs.dtype), result.batch_mean, result.batch_variance * (count - 1.0) / count
-
-
-@contextlib.contextmanager
-def wearing(leaf: KerasLayer, worn: type) -> Iterator[None]:
-    """A layer wears a subclass of its own class; the class it had is back before anything is saved."""
-    own: Any = type(leaf)
-    leaf.__class__ = worn
-    try:
-        yield
-    finally:
-        leaf.__class__ = own

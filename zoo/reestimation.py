@@ -18,7 +18,8 @@ import keras
 import numpy as np
 
 from zoo.forward import value_of
-from zoo.fused import AdaptingBatchNormalization, batch_normalised, can_fuse, wearing
+from zoo.fused import AdaptingBatchNormalization, batch_normalised, can_fuse
+from zoo.worn import wearing
 
 if TYPE_CHECKING:
     from zoo.assembly import Assembly
