@@ -162,6 +162,16 @@ def test_the_table_of_policies_has_all_of_them() -> None:
     assert listed == set(load_catalog(only=[]).names("policy"))
 
 
+def test_the_first_page_counts_right() -> None:
+    """As many backbones, heads, policies and augmentations as it says are installed with the first-party plugin."""
+    pytest.importorskip("zoo_efficientnet_lite")
+    catalog = load_catalog(only=["efficientnet-lite"])
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    sizes = {kind: len(catalog.names(kind)) for kind in ("backbone", "head", "policy", "augmentation")}
+    assert f"There are {sizes['backbone']} backbones" in text
+    assert f"{sizes['head']} heads, {sizes['policy']} policies and {sizes['augmentation']} augmentations" in text
+
+
 def command_lines() -> Iterator[Any]:
     """Every `zoo …` that the documentation tells people to type."""
     for page in PAGES:
