@@ -20,7 +20,10 @@ BACKBONES = {backbone.name: backbone for backbone in load_catalog().items("backb
 FAMILIES = sorted({backbone.family for backbone in BACKBONES.values()})
 
 SAMPLE = {
-    "tensorflow": ("mobilenetv2+", "efficientnetv2b0", "vgg16", "convnexttiny", "nasnetmobile"),
+    "tensorflow": (
+        *("mobilenetv2+", "efficientnetv2b0", "vgg16", "convnexttiny", "nasnetmobile"),
+        *("cv-mobilenetv3-small+", "cv-csp-darknet-tiny", "cv-mit-b0"),
+    ),
     "jax": ("mobilenetv3small",),
     "torch": ("vgg16", "mobilenetv2+"),
 }
