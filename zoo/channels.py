@@ -37,6 +37,11 @@ def words(channels: int) -> str:
     return _WORDS.get(channels, f"{channels} channels")
 
 
+def has_alpha(channels: int) -> bool:
+    """Whether pictures that become so many channels keep their alpha."""
+    return channels in {_GREY_ALPHA, _RGBA}
+
+
 def fits(limit: int, channels: int) -> bool:
     """Whether a picture can be had with a number of channels.
 

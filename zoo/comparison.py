@@ -215,7 +215,8 @@ def compare(
         bench = _bench(items, dataset, opened, watch)
         context = _context(dataset)
         opened.save_board_context(context.data, context.split, context)
-        finished = sum(opened.find(identify(recipe, items)[1]) is not None for recipe in recipes)
+        known = [opened.find(identify(one, items, alpha=dataset.report.alpha)[1]) for one in recipes]
+        finished = sum(record is not None for record in known)
         watch(GridStarted(len(recipes), finished, tuple(recipe.title for recipe in recipes)))
         records = [run(recipe, bench, index=i, total=len(recipes)) for i, recipe in enumerate(recipes, start=1)]
         try:

@@ -45,6 +45,8 @@ T = TypeVar("T")
 RGB = 3
 """Channels of a picture where nothing else is said."""
 
+_RGBA, _OPAQUE = 4, 255
+
 MAX_PIXELS = 178_956_970
 """Largest picture that is decoded, width × height: 512 MiB as RGB, and where Pillow's own default refuses too."""
 
@@ -141,6 +143,26 @@ def is_short(picture: Picture) -> bool:
         return False
 
 
+def transparent(picture: Picture) -> UInt8Array | None:
+    """RGB as it is stored, and alpha, of a file that is transparent somewhere: what its RGB on white does not tell.
+
+    Returns:
+        uint8 (height, width, 4); None for a picture that is opaque, is an array, or cannot be decoded.
+    """
+    if picture.path is None or picture.pixels is not None:
+        return None
+    try:
+        if arrays.is_array(picture.path):
+            return None
+        with _PILLOW_SILENCE, Image.open(picture.path, formats=_formats()) as image:
+            if not image.has_transparency_data:
+                return None
+        whole = _decode(picture.path, _RGBA)
+    except FAILURES:
+        return None
+    return None if (whole[:, :, RGB:] == _OPAQUE).all() else whole
+
+
 def decode_all(
     pictures: Sequence[Picture],
     use: Callable[[int, UInt8Array | Skipped], T],
@@ -227,15 +249,19 @@ def _stretch(array: UInt8Array, size: int) -> UInt8Array:
 def _decode(path: str | os.PathLike[str], channels: int | None) -> UInt8Array:
     if arrays.is_array(path):
         return of_array(arrays.read(path), channels)
-    Image.init()
-    formats = [name for name in FORMATS if name in Image.OPEN]
-    with _PILLOW_SILENCE, Image.open(path, formats=formats) as image:
+    with _PILLOW_SILENCE, Image.open(path, formats=_formats()) as image:
         if image.width * image.height > MAX_PIXELS:
             raise Image.DecompressionBombError(f"{image.width}×{image.height} pixels, the limit is {MAX_PIXELS:,}")
         if channels not in {None, 1, RGB} and has_unread_bands(image):
             raise ValueError(f"it is a TIFF with more bands than can be read, not a picture of {channels} channels")
         image.load()
         return of_image(_upright(image), channels or RGB)
+
+
+def _formats() -> list[str]:
+    """Those of `FORMATS` that this Pillow can read."""
+    Image.init()
+    return [name for name in FORMATS if name in Image.OPEN]
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -14,6 +14,7 @@ from zoo.artefact import CARD, MODEL, save_model, write_card
 from zoo.backend import clean_state, require_keras
 from zoo.building import build, carriers, codes_of, size_of, weights_fingerprint
 from zoo.cards import card_of
+from zoo.channels import has_alpha
 from zoo.environment import environment
 from zoo.errors import DivergedError, TrainingError, WeightsError, ZooError
 from zoo.events import Note, RunEnded, RunStarted, Stage, ignore
@@ -66,7 +67,7 @@ def run(recipe: Recipe, bench: Bench, *, index: int = 1, total: int = 1, reraise
         total: Number of runs in the grid.
         reraise: Raise the error of a failed run after it is stored.
     """
-    surroundings, digest = identify(recipe, bench.catalog)
+    surroundings, digest = identify(recipe, bench.catalog, alpha=bench.dataset.report.alpha)
     known = bench.store.find(digest)
     if known is not None and is_complete(bench.store, known):
         bench.observe(RunEnded(known, index, total, reused=True))
@@ -99,10 +100,15 @@ def run(recipe: Recipe, bench: Bench, *, index: int = 1, total: int = 1, reraise
     return record
 
 
-def identify(recipe: Recipe, catalog: Catalog) -> tuple[dict[str, Any], str]:
+def identify(recipe: Recipe, catalog: Catalog, *, alpha: str = "") -> tuple[dict[str, Any], str]:
     """What changes the numbers besides the recipe, and the digest of both, by which a finished run is found again.
 
     Weights that cannot be had are `missing` here, and fail the row later, when it is built.
+
+    Args:
+        recipe: Of the run.
+        catalog: Where its items are looked up.
+        alpha: Of the data, as in `HealthReport`; counts only where the backbone takes pictures with alpha.
     """
     keras = require_keras()
     try:
@@ -116,6 +122,8 @@ def identify(recipe: Recipe, catalog: Catalog) -> tuple[dict[str, Any], str]:
         "plugins": item_origins(catalog, recipe),
         "code": codes_of(recipe, catalog),
     }
+    if alpha and has_alpha(channels_of(recipe.backbone)):
+        surroundings["alpha"] = alpha
     return surroundings, recipe_digest(recipe, surroundings)
 
 

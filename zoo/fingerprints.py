@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     from zoo.events import Observer
     from zoo.values import Picture, UInt8Array
 
-_RULES = (
-    "2"  # raise it when the rules of `decoding` or `likeness` change, so that no fingerprint of the old rules is used
-)
+_RULES = "3"
+"""Raise it when `Facts` or the rules of `decoding` or `likeness` change, so that nothing of the old is used."""
 
 
 class FingerprintCache(Protocol):
@@ -49,6 +48,7 @@ class Facts:
         constant: Whether all pixels have one colour.
         look: Perceptual hashes, see `zoo.likeness`.
         channels: What limits its number of channels, as in `zoo.channels.fits`.
+        alpha: Hex SHA-256 over RGB as it is stored, and alpha; empty for a picture without transparent parts.
     """
 
     fingerprint: str
@@ -57,6 +57,7 @@ class Facts:
     constant: bool
     look: str
     channels: int = 0
+    alpha: str = ""
 
 
 def examine(
@@ -78,8 +79,11 @@ def examine(
     def look(position: int, outcome: UInt8Array | Skipped) -> Facts | Skipped:
         if isinstance(outcome, Skipped):
             return outcome
-        facts = facts_of(outcome)
-        return replace(facts, channels=decoding.RGB) if decoding.is_short(pictures[missing[position]]) else facts
+        facts, picture = facts_of(outcome), pictures[missing[position]]
+        if decoding.is_short(picture):
+            return replace(facts, channels=decoding.RGB)
+        whole = decoding.transparent(picture)
+        return facts if whole is None else replace(facts, alpha=hashlib.sha256(whole.data).hexdigest())
 
     found = decoding.decode_all(
         [pictures[index] for index in missing],

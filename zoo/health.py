@@ -88,6 +88,7 @@ def scan(
         notes=(*table.notes, *notes),
         digest=_digest(kept, prints),
         channels=_channels(kept.pictures, facts),
+        alpha=_alpha(kept.pictures, facts),
     )
 
 
@@ -165,6 +166,12 @@ def _channels(pictures: Sequence[Picture], facts: Sequence[Facts]) -> tuple[tupl
     for picture, fact in zip(pictures, facts, strict=True):
         first.setdefault(fact.channels, picture.id)
     return tuple(sorted(first.items()))
+
+
+def _alpha(pictures: Sequence[Picture], facts: Sequence[Facts]) -> str:
+    """The digest of all transparent pictures."""
+    found = [[picture.id, fact.alpha] for picture, fact in zip(pictures, facts, strict=True) if fact.alpha]
+    return hashlib.sha256(json.dumps(found).encode()).hexdigest() if found else ""
 
 
 def _digest(table: ImageTable, prints: Sequence[str]) -> str:

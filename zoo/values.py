@@ -84,11 +84,11 @@ class HealthReport:
         skipped: Files left out by the source or by the scan.
         duplicates: Groups of ids with identical pixels (two or more each).
         conflicts: Groups of ids with identical pixels but different labels.
-        look_alikes: Groups of ids of different pixels that look the same: resized or encoded again. Of identical
-            pictures only the first is named.
+        look_alikes: Groups of ids of different pixels that look the same. Of identical pictures the first is named.
         notes: Sentences for the person.
         digest: Hex SHA-256 over ids, labels, class names and fingerprints: names this data set.
         channels: What limits the channels of pictures, as in `zoo.channels.fits`, each with the first such id.
+        alpha: Hex SHA-256 over transparent pictures with their alpha, for runs that see it; empty if there are none.
     """
 
     table: ImageTable
@@ -100,6 +100,7 @@ class HealthReport:
     notes: tuple[str, ...]
     digest: str
     channels: tuple[tuple[int, str], ...] = ()
+    alpha: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +179,7 @@ class Recipe:
         classes: Class names in label order.
         epochs: Epochs over all phases, at least 1.
         batch_size: Pictures in a batch, at least 2; clipped to the number of training pictures.
-        learning_rate: Highest rate of the policy's phases, the others keep their proportion; None for its own, `auto`
-            for the one that a range test finds.
+        learning_rate: Highest rate of the phases, in proportion; None for the policy's own, `auto` for a range test's.
         schedule: Course of the rate in every phase, instead of what the policy says.
         optimiser: What turns gradients into steps.
         weight_decay: Share of a weight that a step takes off, times the rate, at least 0; not of biases, gammas, betas.

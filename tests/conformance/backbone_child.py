@@ -55,8 +55,19 @@ def with_head(backbone: Backbone, model: Any) -> Assembly:
     return assemble(model, head, backbone.blocks_for({}), name=backbone.name)
 
 
+def adapters(leaf: Any) -> tuple[Any, ...]:
+    """The two variables that are trained in place of a kernel that has two sides to factor; none for other layers."""
+    layers = keras.layers
+    if not isinstance(leaf, (layers.Dense, layers.EinsumDense, layers.Conv1D, layers.Conv2D, layers.Conv3D)):
+        return ()
+    return (leaf.lora_kernel_a, leaf.lora_kernel_b) if leaf.lora_enabled else (leaf.kernel,)
+
+
 def declared_open(backbone: Backbone, assembly: Assembly, phase: Phase) -> set[int]:
-    """Ids of the variables that a phase opens, told from layer names and the patterns of blocks alone."""
+    """Ids of the variables that a phase opens, told from layer names and the patterns of blocks alone.
+
+    Called while it is open: only then kernels have adapters. One that lacks them is expected itself, and not found.
+    """
     blocks = list(backbone.blocks_for({}))
     opened = blocks[max(0, len(blocks) - phase.open_blocks) :]
     found = {id(variable) for variable in assembly.model.get_layer(index=-1).trainable_variables}
@@ -65,6 +76,9 @@ def declared_open(backbone: Backbone, assembly: Assembly, phase: Phase) -> set[i
             continue
         for leaf in layer._flatten_layers():
             norm = isinstance(leaf, keras.layers.BatchNormalization)
+            if phase.open_weights == "low-rank":
+                found |= {id(variable) for variable in adapters(leaf)}
+                continue
             for variable in leaf._trainable_variables:
                 role = {"all": True, "batch-norm": norm, "bias": variable.name == ("beta" if norm else "bias")}
                 if role[phase.open_weights]:
@@ -79,7 +93,7 @@ def wrongly_opened(backbone: Backbone, assembly: Assembly, policy: Policy) -> li
     for phase in policy.plan(len(assembly.blocks), EPOCHS, **options):
         with assembly.opened(phase) as tail:
             trainable = {id(variable) for variable in tail.trainable_variables}
-        expected = declared_open(backbone, assembly, phase)
+            expected = declared_open(backbone, assembly, phase)
         if trainable != expected:
             wrong.append(f"{phase.name}: {len(trainable)} open, declared {len(expected)}")
     return wrong

@@ -14,7 +14,7 @@ import pytest
 import zoo.builtin
 from zoo.assembly import assemble
 from zoo.builtin import _cv
-from zoo.errors import RecipeError
+from zoo.errors import RecipeError, UsageError
 from zoo.testing import check_backbone
 
 if TYPE_CHECKING:
@@ -215,7 +215,8 @@ def test_cuts_are_exact(examined: Callable[[str], Examined], name: str) -> None:
     for boundary in {1, 2, count // 2, count - 1, count}:
         tensors = assembly.prefix(boundary)(network.pictures)
         tensors = tensors[0] if isinstance(tensors, list) and len(tensors) == 1 else tensors
-        np.testing.assert_allclose(_numpy(assembly.tail(boundary)(tensors)), whole, rtol=0, atol=1e-5)
+        found = _numpy(assembly.tail(boundary)(tensors))
+        np.testing.assert_allclose(found, whole, rtol=0, atol=1e-5 * np.abs(whole).max())
 
 
 def _pooling(model: Any) -> Any:
@@ -268,6 +269,26 @@ def test_a_size_that_does_not_suit_is_refused(name: str, size: int) -> None:
     with pytest.raises(RecipeError, match=rf"{name} cannot be built for {size} pixels") as caught:
         RECORDS[name].build(size=size, weights=None)
     assert "or more" in caught.value.hint
+
+
+@pytest.mark.parametrize("channels", [0, 17])
+def test_channels_out_of_range_are_refused(channels: int) -> None:
+    """With the range in the hint, before keras_cv is asked."""
+    with pytest.raises(RecipeError, match=f"cv-vgg16 cannot be built for {channels} channels") as caught:
+        RECORDS["cv-vgg16"].build(size=32, weights=None, channels=channels)
+    assert "1 to 16" in caught.value.hint
+
+
+def test_pitfall_36_channels_first_is_refused() -> None:
+    """Before anything is built, with the call that mends it."""
+    before = keras.config.image_data_format()
+    keras.config.set_image_data_format("channels_first")
+    try:
+        with pytest.raises(UsageError, match="cv-vgg16 needs pictures with channels last") as caught:
+            RECORDS["cv-vgg16"].build(size=32, weights=None)
+    finally:
+        keras.config.set_image_data_format(before)
+    assert "set_image_data_format" in caught.value.hint
 
 
 @pytest.mark.parametrize("name", ["cv-mobilenetv3-small", "cv-efficientnetlite-b0"])

@@ -167,6 +167,20 @@ def test_without_a_network_the_handle_is_named(kagglehub_cache: Path, monkeypatc
     assert "weights=none" in caught.value.hint
 
 
+def test_without_a_network_a_file_put_into_the_cache_by_hand_is_used(
+    kagglehub_cache: Path, files: dict[str, Any], pictures: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the description that kagglehub puts beside it, and without kagglehub."""
+    import kagglehub
+
+    monkeypatch.setattr(_cv_presets, "unanswered", lambda url: f"{url} does not answer")
+    monkeypatch.setattr(kagglehub, "model_download", lambda *_: pytest.fail("kagglehub was called"))
+    kagglehub_cache.mkdir(parents=True)
+    (kagglehub_cache / "model.weights.h5").write_bytes(files["keras_cv"].read_bytes())
+    features = _features(SMALL, SMALL.weights[0], pictures)
+    np.testing.assert_allclose(features, files["features"], rtol=0, atol=1e-5 * np.abs(features).max())
+
+
 def test_what_kagglehub_raises_is_told(kagglehub_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A refusal by Kaggle becomes a WeightsError with its text."""
     import kagglehub

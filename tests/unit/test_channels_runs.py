@@ -152,6 +152,27 @@ def test_channels_are_part_of_what_a_run_is(bands: Catalog, tmp_path: Path) -> N
     assert {run.recipe.data for run in runs} == {runs[0].recipe.data}
 
 
+def test_a_change_of_alpha_alone_is_other_data_for_rows_that_see_it(bands: Catalog, tmp_path: Path) -> None:
+    """White is white on white, however transparent. Rows with alpha are run again; RGB rows and their data stay."""
+    data, names = folder(tmp_path / "data", 4, ".png"), ("bands:channels=4", "bands:channels=2", "bands")
+    changed = data / "low" / "00.png"
+    picture = np.full((20, 24, 4), 255, np.uint8)
+
+    def fitted(alpha: int) -> tuple[list[str], str]:
+        picture[:10, :, 3] = alpha
+        Image.fromarray(picture).save(changed)
+        runs = [
+            zoo.fit(data, backbone=name, epochs=1, store=tmp_path / "runs", catalog=bands, observe=_quiet)
+            for name in names
+        ]
+        return [run.id for run in runs], runs[0].recipe.data
+
+    first, second, again = fitted(0), fitted(100), fitted(0)
+    assert [one == other for one, other in zip(first[0], second[0], strict=True)] == [False, False, True]
+    assert first[1] == second[1]
+    assert again == first
+
+
 def test_sides_have_keys_of_their_own(bands: Catalog, tmp_path: Path) -> None:
     """Features of grey pictures are never taken for those of RGB ones, whose key is as it always was."""
     dataset = prepare(folder(tmp_path / "data", 1, ".png"), bands)

@@ -27,14 +27,15 @@ if TYPE_CHECKING:
 
     from zoo.contracts import KerasModel, WeightsChoice
 
+_COLOURS = 3
+_MOST_CHANNELS = 16
 CHANNELS = Option(
     "channels",
-    3,
-    "Channels of the pictures: 1 is repeated three times, any other number changes the first convolution.",
+    _COLOURS,
+    "Channels of the pictures: 3 for RGB; 1 repeats grey three times; others change the first convolution (untrained).",
     1,
-    16,
+    _MOST_CHANNELS,
 )
-_COLOURS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,8 +133,8 @@ def build(network: Network, *, size: int, weights: WeightsChoice, channels: int 
 
     Raises:
         PluginError: If keras_cv cannot be imported or fails.
-        RecipeError: If the size is none for this network.
-        UsageError: If the backend is not TensorFlow.
+        RecipeError: If the size is none for this network, or the number of channels out of range.
+        UsageError: If the backend is not TensorFlow, or Keras is set to channels first.
         WeightsError: If the weights cannot be had or do not fit.
     """
     _check(network, size=size, weights=weights, channels=channels)
@@ -165,12 +166,30 @@ def _check(network: Network, *, size: int, weights: WeightsChoice, channels: int
             f"{network.name} is built by keras_cv, which needs the TensorFlow backend; Keras runs on {backend}.",
             hint="Set KERAS_BACKEND=tensorflow, or choose a backbone of keras.applications (`zoo list`).",
         )
+    if keras.config.image_data_format() != "channels_last":
+        raise UsageError(
+            f"{network.name} needs pictures with channels last, but Keras is set to "
+            f"{keras.config.image_data_format()!r}.",
+            hint='Call keras.config.set_image_data_format("channels_last"), or mend keras.json.',
+        )
+    _check_shape(network, size=size, channels=channels)
+    _check_weights(network, weights, channels=channels)
+
+
+def _check_shape(network: Network, *, size: int, channels: int) -> None:
     if size < network.min_size or size % network.multiple:
         also = f" that is a multiple of {network.multiple}" if network.multiple > 1 else ""
         raise RecipeError(
             f"{network.name} cannot be built for {size} pixels.",
             hint=f"Give a size of {network.min_size} or more{also}.",
         )
+    if not 1 <= channels <= _MOST_CHANNELS:
+        raise RecipeError(
+            f"{network.name} cannot be built for {channels} channels.", hint=f"Give 1 to {_MOST_CHANNELS}."
+        )
+
+
+def _check_weights(network: Network, weights: WeightsChoice, *, channels: int) -> None:
     if weights is None or isinstance(weights, Path):
         return
     if weights not in network.weights:

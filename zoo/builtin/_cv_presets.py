@@ -37,11 +37,11 @@ def fetch(handle: str, *, backbone: str) -> Path:
             fails, or Kaggle does not answer. The message names the handle.
     """
     cached = [_cached(handle, name) for name in (_DESCRIPTION, _USUAL)]
-    if offline():
-        if cached[1] is not None:
-            return cached[1]
-        raise _absent(handle, backbone, cause="ZOO_OFFLINE is set, so nothing is downloaded")
-    cause = None if all(cached) else unanswered(_HOST)
+    cause = "ZOO_OFFLINE is set, so nothing is downloaded" if offline() else ""
+    if not cause and not all(cached):
+        cause = unanswered(_HOST)
+    if cause and cached[1] is not None:
+        return cached[1]
     if cause:
         raise _absent(handle, backbone, cause=cause)
     try:

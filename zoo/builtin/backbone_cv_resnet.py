@@ -37,7 +37,7 @@ def _network(depth: int, version: int) -> Network:
     return Network(
         name=f"cv-resnet{depth}{suffix}",
         label=f"ResNet{depth}{suffix}",
-        family="resnet",
+        family="resnetv2" if version > 1 else "resnet",
         class_name="ResNetV2Backbone" if version > 1 else "ResNetBackbone",
         arguments={
             "stackwise_filters": [64, 128, 256, 512],

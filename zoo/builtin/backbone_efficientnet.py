@@ -107,7 +107,7 @@ APPLICATIONS = (
         parameters=10_783_535,
         top1=0.816,
         digest="af6d107764bb5b1abb91932881670226",
-        megabytes=44.0,
+        megabytes=43.9,
     ),
     _efficientnet(
         "B4",
@@ -134,7 +134,7 @@ APPLICATIONS = (
         parameters=40_960_143,
         top1=0.84,
         digest="9ecce42647a20130c1f39a5d4cb75743",
-        megabytes=165.3,
+        megabytes=165.2,
     ),
     _efficientnet(
         "B7",

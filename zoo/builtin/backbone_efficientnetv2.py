@@ -75,7 +75,7 @@ APPLICATIONS = (
         parameters=8_769_374,
         top1=0.805,
         digest="1dfe2e7a5d45b6632553a8961ea609eb",
-        megabytes=35.9,
+        megabytes=35.8,
     ),
     _efficientnet(
         "B3",

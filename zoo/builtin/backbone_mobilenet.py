@@ -89,14 +89,14 @@ APPLICATIONS = (
         11,
         parameters=939_120,
         top1=0.681,
-        file=_third_file("small", "d3e8ec802a04aa4fc771ee12a9a9b836", 4.1),
+        file=_third_file("small", "d3e8ec802a04aa4fc771ee12a9a9b836", 4.3),
     ),
     _third(
         "MobileNetV3Large",
         15,
         parameters=2_996_352,
         top1=0.756,
-        file=_third_file("large", "07fb09a5933dd0c8eaafa16978110389", 12.4),
+        file=_third_file("large", "07fb09a5933dd0c8eaafa16978110389", 12.7),
     ),
 )
 """The networks of this file."""

@@ -1,8 +1,9 @@
 """Low-rank adapters: each kernel may only change by a matrix of low rank.
 
 What: beside the kernel of every convolution and dense layer of the backbone two small matrices are trained, whose
-product is added to it (depthwise kernels, which have no two sides to factor, stay fixed). BatchNorm is fixed; drop
-layers are off. After training the products are part of the kernels, and the model is as large and as fast as before.
+product is added to it. Depthwise and separable kernels, for which Keras has no adapters, stay fixed: nearly all of
+`xception`, half of NASNet. BatchNorm is fixed; drop layers are off. After training the products are part of the
+kernels, and the model is as large and as fast as before.
 
 When: there are few pictures, and `bn-affine` is too little but `unfreeze-all` overfits. It saves memory for the
 optimiser, not time: gradients pass through the whole network.

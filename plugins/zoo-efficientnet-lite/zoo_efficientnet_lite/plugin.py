@@ -27,7 +27,7 @@ def backbone(variant: Variant) -> Backbone:
     return Backbone(
         name=variant.name,
         title=f"EfficientNet-Lite{variant.name[-1]}: no squeeze-and-excitation, ReLU6; made for phones",
-        family="EfficientNet-Lite",
+        family="efficientnet-lite",
         image_size=variant.image_size,
         min_size=32,
         blocks=variant.blocks,

@@ -1,0 +1,40 @@
+"""The check for authors of backbones finds what does not hold, however small the features are."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import keras
+import pytest
+
+from zoo.contracts import Block
+from zoo.errors import ContractError
+from zoo.testing import check_backbone, tiny_backbone
+
+
+class Forgetful(keras.layers.Layer):
+    """Draws a factor at every call, also in inference."""
+
+    def call(self, inputs: Any) -> Any:
+        """Between half of it and all of it."""
+        return inputs * keras.random.uniform((), 0.5, 1.0)
+
+
+def faint(*, forgetful: bool) -> Any:
+    """The tiny backbone with features of about 1e-9, the size of those of deep networks with random weights."""
+    record = tiny_backbone()
+
+    def build(**options: Any) -> Any:
+        model = record.build(**options)
+        x = keras.layers.Rescaling(1e-9, name="faint_scale")(model.output)
+        return keras.Model(model.input, Forgetful(name="faint_noise")(x) if forgetful else x)
+
+    return dataclasses.replace(record, build=build, blocks=(*record.blocks, Block(name="faint", layers=("faint_*",))))
+
+
+def test_a_wrong_cut_is_found_in_faint_features() -> None:
+    """The tolerance follows the size of the features."""
+    check_backbone(faint(forgetful=False))
+    with pytest.raises(ContractError, match="cut between its blocks, differs from the whole"):
+        check_backbone(faint(forgetful=True))
