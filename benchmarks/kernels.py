@@ -40,11 +40,10 @@ def measure(backbone: str, steps: int) -> dict[str, float]:
     require_keras()
     from zoo import assembly
     from zoo.building import build, size_of
+    from zoo.compiling import compile_tail
     from zoo.forward import forward_batch
-    from zoo.optimiser import optimiser_of
     from zoo.plugins import load_catalog
     from zoo.recipe import complete_augmentation, complete_backbone, complete_head, complete_policy
-    from zoo.stepping import compile_tail
     from zoo.values import Recipe
 
     if os.environ.get("BENCHMARK_STOCK"):
@@ -69,7 +68,7 @@ def measure(backbone: str, steps: int) -> dict[str, float]:
         if "forward" not in found:
             found["forward"] = _median(lambda: forward_batch(built.assembly.model, [pictures]), steps)  # noqa: B023 - used at once
         with built.assembly.opened(built.phases[0]) as tail:
-            compile_tail(tail, optimiser_of(built.assembly, built.phases[0]), 0.0)
+            compile_tail(tail, built.assembly, built.phases[0], recipe)
             found[policy] = _median(lambda: tail.train_on_batch(pictures, targets), steps)  # noqa: B023 - used at once
     return found
 

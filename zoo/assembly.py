@@ -70,7 +70,10 @@ class Assembly:
         return self._part("tail", boundary, list(self._cuts[boundary]), [self.model.output])
 
     def estimator(self, boundary: int) -> KerasModel:
-        """As `tail`, with functions of its own, which are traced while BatchNorm layers estimate their statistics."""
+        """As `tail`, with functions of its own, which are traced while BatchNorm layers estimate their statistics.
+
+        It is made anew whenever low-rank adapters come or go: it is never compiled, which makes `tail` trace anew.
+        """
         return self._part("estimator", boundary, list(self._cuts[boundary]), [self.model.output])
 
     def _part(self, kind: str, boundary: int, inputs: list[Any], outputs: list[Any]) -> KerasModel:
@@ -126,9 +129,15 @@ class Assembly:
                 if weight.trainable:
                     weight.variable.trainable = id(weight.variable) in open_ids
             if phase.open_weights == "low-rank":
+                self._forget_estimators()
+                stack.callback(self._forget_estimators)
                 body = [w for w in self.weights if w.block < len(self.blocks) and id(w.variable) in open_ids]
                 stack.enter_context(adapted([weight.layer for weight in body], phase.rank))
             yield self.tail(boundary)
+
+    def _forget_estimators(self) -> None:
+        for key in [key for key in self._parts if key[0] == "estimator"]:
+            del self._parts[key]
 
     def _close(self) -> None:
         """All flags as a network without a policy has them."""

@@ -126,7 +126,7 @@ def plan_phases(recipe: Recipe, catalog: Catalog, *, blocks: int) -> tuple[Phase
     if recipe.schedule != "policy":
         phases = tuple(dataclasses.replace(phase, schedule=recipe.schedule) for phase in phases)
     if recipe.learning_rate is not None and recipe.learning_rate != "auto":
-        return scaled_to(phases, recipe.learning_rate)
+        return scaled_to(phases, recipe.learning_rate, solves=catalog.head(recipe.head.name).solve is not None)
     factor = RATE_FACTORS[recipe.optimiser]
     return phases if factor == 1 else scaled_by(phases, factor)
 
@@ -148,8 +148,9 @@ def _phase_fault(phase: object) -> str:
         "schedule": phase.schedule in {"constant", "cosine", "one-cycle"},
         "statistics": phase.statistics == "moving" or (phase.statistics, phase.batch_norm) == ("precise", "adapting"),
         "re_estimated_blocks": type(phase.re_estimated_blocks) is int and phase.re_estimated_blocks >= 0,
-        "pull": phase.pull == 0 or _in_range(phase.pull, 0, math.inf),
-        "block_rates": phase.block_rates in {"given", "auto-rgn"},
+        "pull": phase.pull == 0 or (_in_range(phase.pull, 0, math.inf) and phase.open_weights != "low-rank"),
+        "block_rates": phase.block_rates == "given"
+        or (phase.block_rates == "auto-rgn" and phase.open_weights != "low-rank"),
     }
     return ", ".join(f"{name}={getattr(phase, name)!r}" for name, good in allowed.items() if not good)
 
@@ -160,23 +161,38 @@ def _in_range(number: object, low: float, high: float) -> bool:
 
 
 def codes_of(recipe: Recipe, catalog: Catalog) -> dict[str, str]:
-    """Hex SHA-256 of the code of each item's function, so that a plugin in the making is not taken for its past.
+    """Hex SHA-256 of the code of each item's functions, so that a plugin in the making is not taken for its past.
 
-    It is the hash of the file that defines the function, or of the function's byte code where there is no file.
+    It is the hash of the file that defines the function, or of the function's byte code where there is no file. What
+    that file imports is not in it: the version of the package has to tell. A head's `solve` and `taps` count on their
+    own where they are defined in another file than its `build`.
     """
-    functions = {
+    head = catalog.head(recipe.head.name)
+    functions: dict[str, object] = {
         "backbone": catalog.backbone(recipe.backbone.name).build,
-        "head": catalog.head(recipe.head.name).build,
+        "head": head.build,
         "policy": catalog.policy(recipe.policy.name).plan,
         "augmentation": catalog.augmentation(recipe.augmentation.name).build,
     }
+    for name, function in (("solve", head.solve), ("taps", head.taps)):
+        if function is not None and _file_of(function) != _file_of(head.build):
+            functions[f"head.{name}"] = function
     return {kind: _code_of(function) for kind, function in functions.items()}
 
 
-def _code_of(function: object) -> str:
+def _file_of(function: object) -> str:
+    code = getattr(_innermost(function), "__code__", None)
+    return "" if code is None else str(code.co_filename)
+
+
+def _innermost(function: object) -> object:
     while isinstance(function, functools.partial):
         function = function.func
-    code = getattr(function, "__code__", None)
+    return function
+
+
+def _code_of(function: object) -> str:
+    code = getattr(_innermost(function), "__code__", None)
     path = Path(code.co_filename) if code is not None else None
     digest = hashlib.sha256()
     with contextlib.suppress(OSError):

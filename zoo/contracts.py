@@ -231,7 +231,7 @@ class Phase:
             gradient, which Adam would undo.
         schedule: Course of the rate over the steps of the phase: `constant`, `cosine` (half a wave down to 0) or
             `one-cycle` (from 1/25 up to the rate over the first 30 % of the steps, then down to 1/250,000 of it, both
-            as half a wave; Smith & Topin 2018, arXiv:1708.07120, with fastai's figures).
+            as half a wave; Smith & Topin 2018, arXiv:1708.07120, with the figures of PyTorch's `OneCycleLR`).
         statistics: Where statistics adapt: `moving` leaves it at Keras' running averages; `precise` replaces these
             before every validation by the mean and variance over all training pictures (Wu & Johnson 2021,
             arXiv:2105.07576), so that they do not lag.
@@ -239,9 +239,10 @@ class Phase:
             once, before the phase (AdaBN; Li et al. 2016, arXiv:1603.04779). They need not be open.
         pull: Weight of half the squared distance of open backbone weights from where the phase started, added to the
             loss (L2-SP; Li, Grandvalet, Davoine 2018, arXiv:1802.01483). 0 for none. The reported loss is without it.
+            Not with `low-rank`, whose two matrices start at random and at 0.
         block_rates: `given`, or `auto-rgn`: the factor of each block is its relative gradient norm, divided by the
             largest of all blocks, measured in the epoch before (for the first over a few batches without a step);
-            after Lee et al. 2023, arXiv:2210.11466.
+            after Lee et al. 2023, arXiv:2210.11466. Not with `low-rank`.
     """
 
     name: str

@@ -12,6 +12,10 @@ import platform
 import sys
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _PACKAGES = ("keras-zoo", "keras", "keras-cv", "numpy", "Pillow")
 _BACKEND_PACKAGES = {
@@ -47,12 +51,13 @@ _CPU_KEYS = ("vendor_id", "model name", "cpu family", "model", "stepping", "CPU 
 _INSTRUCTIONS = ("avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "asimd", "sve", "bf16")
 
 
-def environment(backend: str | None = None) -> dict[str, object]:
+def environment(backend: str | None = None, *, more: Sequence[str] = ()) -> dict[str, object]:
     """Record what can change the numbers of a run besides its recipe, as JSON values.
 
     Args:
         backend: Name of Keras' backend. None reads `KERAS_BACKEND`, then Keras' configuration file. Where Keras is
             imported already, give `keras.config.backend()`: the variable has no effect any more.
+        more: Further packages that the numbers depend on.
 
     Returns:
         `backend` of Keras; `packages`, their versions; `python`; `system`; `machine`; `cpu`
@@ -60,7 +65,7 @@ def environment(backend: str | None = None) -> dict[str, object]:
         are set.
     """
     name = backend or _configured_backend()
-    packages = (*_PACKAGES, *_BACKEND_PACKAGES.get(name, (name,)))
+    packages = (*_PACKAGES, *_BACKEND_PACKAGES.get(name, (name,)), *more)
     cpu = _cpu_facts()
     return {
         "backend": name,

@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     from zoo.values import Receipt, Recipe, RunRecord, Side, Status
 
 
+SOLVERS = ("scipy",)
+"""Packages that the numbers depend on where the head is solved."""
+
+
 @dataclass(frozen=True)
 class Bench:
     """What the runs of one call share.
@@ -116,7 +120,7 @@ def identify(recipe: Recipe, catalog: Catalog, *, alpha: str = "") -> tuple[dict
     except ZooError:
         weights = "missing"
     surroundings = {
-        **environment(keras.backend.backend()),
+        **environment(keras.backend.backend(), more=SOLVERS if catalog.head(recipe.head.name).solve else ()),
         "runtime": runtime(keras),
         "weights": weights,
         "plugins": item_origins(catalog, recipe),

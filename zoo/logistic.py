@@ -200,5 +200,8 @@ def _curvature(features: Array) -> float:
     """An upper limit of the loss's second derivative: half the largest eigenvalue of the features' second moment."""
     vector = np.ones(features.shape[1])
     for _ in range(50):
-        vector = features.T @ (features @ (vector / np.linalg.norm(vector)))
+        size = np.linalg.norm(vector)
+        if not size:  # features that do not vary, or that cancel out
+            return 0.5 * float(np.linalg.norm(features, 2)) ** 2 / len(features)
+        vector = features.T @ (features @ (vector / size))
     return 0.5 * 1.05 * float(np.linalg.norm(vector)) / len(features)

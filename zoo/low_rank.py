@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
 
 def takes_adapter(layer: KerasLayer, variable: Any) -> bool:  # noqa: ANN401 - a Keras variable
-    """Whether a weight is a kernel that can have a low-rank adapter."""
-    return hasattr(layer, "enable_lora") and variable is getattr(layer, "_kernel", None)
+    """Whether a weight is a kernel that can have a low-rank adapter: one without a constraint, which Keras refuses."""
+    free = getattr(layer, "kernel_constraint", None) is None
+    return hasattr(layer, "enable_lora") and free and variable is getattr(layer, "_kernel", None)
 
 
 def adapters_of(layer: KerasLayer, variable: Any) -> tuple[Any, ...]:  # noqa: ANN401 - as above

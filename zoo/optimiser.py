@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 MOMENTUM = 0.9
 """Nesterov's momentum of SGD (Sutskever et al. 2013)."""
 
+_LEAST_NORM = 1e-12
+
 
 @dataclass(frozen=True, slots=True)
 class WeightRule:
@@ -100,7 +102,8 @@ class _Blockwise:
     Args:
         learning_rate: Of weights without a rule.
         rules: By `id` of the variable.
-        measures: Whether it adds up the relative norm of each gradient: its norm divided by that of its weight.
+        measures: Whether it adds up the relative norm of each gradient: its norm divided by that of its weight. While a
+            weight is 0, such as a beta that is not pretrained, it has none, and 0 is added.
         ema: Decay of the averages of the weights; 0 keeps none.
         options: Of the Keras optimiser.
     """
@@ -150,7 +153,8 @@ class _Blockwise:
         if self._measures:
             size = keras.ops.norm(keras.ops.reshape(keras.ops.convert_to_tensor(variable), (-1,)))
             slope = keras.ops.norm(keras.ops.reshape(gradient, (-1,)))
-            self.assign_add(self._sums[index], keras.ops.cast(slope / (size + 1e-12), "float32"))
+            share = keras.ops.where(size > 0, slope / keras.ops.maximum(size, _LEAST_NORM), 0.0)
+            self.assign_add(self._sums[index], keras.ops.cast(share, "float32"))
         if self._pulls[index]:
             away = keras.ops.subtract(keras.ops.convert_to_tensor(variable), self._starts[index])
             gradient = keras.ops.add(gradient, keras.ops.multiply(away, self._pulls[index]))
@@ -199,12 +203,13 @@ def block_factors(assembly: Assembly, phase: Phase, measured: Mapping[int, float
     Args:
         assembly: Tells which block a weight is in.
         phase: Its `backbone_rate` and `layer_decay` still apply.
-        measured: Of `take_measures` of a blockwise optimiser. A block's norm is the mean of its weights'.
+        measured: Of `take_measures` of a blockwise optimiser. A block's norm is the mean of those of its weights that
+            are not 0.
     """
     top = len(assembly.blocks)
     members: dict[int, list[Any]] = {}
     for weight in assembly.weights:
-        if weight.block < top and id(weight.variable) in measured:
+        if weight.block < top and measured.get(id(weight.variable), 0.0) > 0:
             members.setdefault(weight.block, []).append(weight)
     norms = {
         block: float(np.mean([measured[id(weight.variable)] for weight in weights]))
@@ -214,7 +219,10 @@ def block_factors(assembly: Assembly, phase: Phase, measured: Mapping[int, float
     if not largest > 0:
         return {}
     return {
-        id(weight.variable): phase.backbone_rate * phase.layer_decay ** (top - 1 - block) * norms[block] / largest
-        for block, weights in members.items()
-        for weight in weights
+        id(weight.variable): phase.backbone_rate
+        * phase.layer_decay ** (top - 1 - weight.block)
+        * norms.get(weight.block, 0.0)
+        / largest
+        for weight in assembly.weights
+        if weight.block < top and id(weight.variable) in measured
     }

@@ -2,8 +2,9 @@
 
 The rate rises by a constant factor from 1e-6 to 10 over at most 100 steps, and stops where the loss diverges (Smith
 2017, arXiv:1506.01186, section 3.3; exponential steps as in fastai's `lr_find`). Chosen is the rate in the middle of
-the longest stretch over which the smoothed loss falls, which is the rule that fastai calls `valley`: it is far from
-the rate at which the loss diverges, and depends less on noise than the steepest point.
+the longest falling subsequence of the smoothed losses, after the rule that fastai calls `valley` (which leaves out the
+first tenth and the last five steps, and measures the middle without the gaps): it is far from the rate at which the
+loss diverges, and depends less on noise than the steepest point.
 """
 
 from __future__ import annotations
@@ -89,9 +90,17 @@ def middle_of_fall(rates: Sequence[float], losses: Sequence[float]) -> float | N
     return rates[fall[len(fall) // 2]] if len(fall) >= LEAST else None
 
 
+def _generators(layers: Sequence[Any]) -> list[np.random.Generator]:
+    """NumPy's generators that layers, or layers in them, hold as attributes."""
+    parts = [part for layer in layers for part in layer._flatten_layers()]  # noqa: SLF001 - Keras has no public walk
+    return [value for part in parts for value in vars(part).values() if isinstance(value, np.random.Generator)]
+
+
 @contextlib.contextmanager
 def unchanged(assembly: Assembly, layers: Sequence[Any], *, seed: int) -> Iterator[None]:
     """Network, random states of its layers and of others, and the seeds are afterwards what they were, bit for bit.
+
+    Layers draw from Keras' seed generators, which are variables, or from NumPy's generators, which are attributes.
 
     Args:
         assembly: The network.
@@ -100,12 +109,15 @@ def unchanged(assembly: Assembly, layers: Sequence[Any], *, seed: int) -> Iterat
     """
     variables = [*assembly.model.variables, *(variable for layer in layers for variable in layer.variables)]
     values = [value_of(variable) for variable in variables]
+    draws = [(draw.bit_generator, draw.bit_generator.state) for draw in _generators([*layers, assembly.model])]
     python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - a layer may draw from it
     try:
         yield
     finally:
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
+        for generator, state in draws:
+            generator.state = state
         reseed(seed)
         random.setstate(python)
         np.random.set_state(numpy)  # noqa: NPY002 - as above

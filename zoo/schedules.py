@@ -25,9 +25,22 @@ _FIRST = 25.0
 _LAST = 250_000.0
 
 
-def scaled_to(phases: Sequence[Phase], rate: float) -> tuple[Phase, ...]:
-    """Phases whose highest rate is this one; the others keep their proportion to it."""
-    return scaled_by(phases, rate / max(phase.learning_rate for phase in phases))
+def scaled_to(phases: Sequence[Phase], rate: float, *, solves: bool = False) -> tuple[Phase, ...]:
+    """Phases whose highest rate is this one; the others keep their proportion to it.
+
+    Args:
+        phases: Of a policy.
+        rate: The highest.
+        solves: Whether the head is solved where no block is open. The rate of such a phase is never used, so it does
+            not count as the highest.
+    """
+    counted = stepped(phases, solves=solves) or phases
+    return scaled_by(phases, rate / max(phase.learning_rate for phase in counted))
+
+
+def stepped(phases: Sequence[Phase], *, solves: bool) -> list[Phase]:
+    """Phases that take steps: all, or where the head is solved those that open blocks."""
+    return [phase for phase in phases if phase.open_blocks or not solves]
 
 
 def scaled_by(phases: Sequence[Phase], factor: float) -> tuple[Phase, ...]:

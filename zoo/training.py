@@ -19,7 +19,7 @@ from zoo.optimiser import block_factors
 from zoo.range_test import range_test, unchanged
 from zoo.reestimation import re_estimate
 from zoo.scaling import inner_of
-from zoo.schedules import Pace, scaled_by
+from zoo.schedules import Pace, scaled_by, stepped
 from zoo.settings import AUTO
 from zoo.solving import solve_head
 from zoo.stepping import Task, probabilities, train_epoch
@@ -174,10 +174,10 @@ def _with_rate(
     """
     if recipe.learning_rate != AUTO:
         return tuple(phases), []
-    stepped = [phase for phase in phases if phase.open_blocks or not solves]
-    if not stepped:
+    counted = stepped(phases, solves=solves)
+    if not counted:
         return tuple(phases), ["no learning rate was needed: the head is solved, and nothing else is trained"]
-    phase = max(stepped, key=lambda one: one.learning_rate)  # the first of several
+    phase = max(counted, key=lambda one: one.learning_rate)  # the first of several
     observe(Stage("testing learning rates"))
     closed = task_of(phase, None)
     with unchanged(assembly, closed.augment.layers, seed=recipe.seed), assembly.opened(phase) as tail:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -12,8 +13,9 @@ import pytest
 from zoo.augmenting import Augmenter
 from zoo.builtin import augmentation_cutmix, augmentation_light, augmentation_mixup
 from zoo.builtin._mixing_layers import CutMix, MixUp
+from zoo.compiling import compile_tail
+from zoo.contracts import Phase
 from zoo.errors import TrainingError
-from zoo.stepping import compile_tail
 
 Array = np.ndarray[Any, Any]
 (MIXUP,) = augmentation_mixup.zoo_augmentations()
@@ -112,6 +114,19 @@ def test_the_declared_options_are_those_of_build(item: Any) -> None:
     assert keywords == {option.name: option.default for option in item.options}
 
 
+@pytest.mark.parametrize("kind", [MixUp, CutMix])
+def test_a_tiny_alpha_mixes_hardly_anything(kind: Any) -> None:
+    """Where both gamma draws underflow, the share is not one half, as 0 / 0 comes out under TensorFlow and torch.
+
+    A rectangle of CutMix as large as the picture is cut at the border, so that a few pictures are mixed.
+    """
+    pictures, targets = coded(16, side=8)
+    layer = kind(alpha=0.001, seed=1)
+    data = {"images": pictures.astype("float32"), "labels": targets}
+    labels = np.concatenate([keras.ops.convert_to_numpy(layer(data, training=True)["labels"]) for _ in range(20)])
+    assert ((labels > 0.1) & (labels < 0.9)).any(axis=1).mean() < (0.02 if kind is MixUp else 0.2)
+
+
 def test_mixup_lets_every_picture_prevail_and_alpha_says_how_much() -> None:
     """A picture keeps at least half of itself; small alpha leaves nearly all, large alpha about half."""
     pictures, targets = coded(32, side=4)
@@ -148,7 +163,9 @@ def test_smoothing_and_accuracy_work_on_mixed_labels() -> None:
     """The loss is cross-entropy with the mixed label, smoothed; accuracy asks for its largest class."""
     entry = keras.Input((3,))
     tail = keras.Model(entry, keras.layers.Dense(3, kernel_initializer="identity", use_bias=False)(entry))
-    compile_tail(tail, keras.optimizers.SGD(0.0), 0.1)
+    recipe = SimpleNamespace(optimiser="sgd", weight_decay=0.0, ema=0.0, precision="float32", label_smoothing=0.1)
+    phase = Phase(name="p", epochs=1, learning_rate=1e-9)
+    compile_tail(tail, SimpleNamespace(blocks=(), weights=()), phase, recipe)  # type: ignore[arg-type]
     logits = np.array([[2.0, 1.0, 0.0], [0.0, 3.0, 1.0]], "float32")
     mixed = np.array([[0.7, 0.3, 0.0], [0.6, 0.4, 0.0]], "float32")
     told = tail.train_on_batch(logits, mixed, return_dict=True)

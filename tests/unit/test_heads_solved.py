@@ -6,6 +6,8 @@ import dataclasses
 import os
 import subprocess
 import sys
+from importlib.metadata import version
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -15,8 +17,10 @@ from scipy.special import softmax
 
 import zoo
 from zoo.augmenting import Augmenter
+from zoo.building import codes_of
 from zoo.builtin import head_multi_stage
 from zoo.errors import ContractError, DivergedError
+from zoo.experiment import identify
 from zoo.forward import forward, value_of
 from zoo.solving import last_layer
 
@@ -168,6 +172,30 @@ def test_a_solver_that_breaks_its_contract_is_named(bench: Bench) -> None:
     recipe = bench.recipe(head="mlp")
     with pytest.raises(ContractError, match="head_hidden_1"):
         bench.train(bench.build(recipe), recipe, solve=lambda *_: None)
+
+
+def test_what_solves_is_part_of_what_makes_runs_the_same(bench: Bench, tmp_path: Path) -> None:
+    """SciPy's version counts where the head is solved; a solver in a file of its own is hashed, too."""
+    solved, stepped = (identify(bench.recipe(head=head), bench.catalog)[0] for head in ("probe", "gap"))
+    assert solved["packages"]["scipy"] == version("scipy")
+    assert "scipy" not in stepped["packages"]
+    assert set(solved["code"]) == set(stepped["code"]) == {"backbone", "head", "policy", "augmentation"}
+    codes = []
+    for text in ("def solve(*given, l2):\n    return 1\n", "def solve(*given, l2):\n    return 1  # changed\n"):
+        path = tmp_path / "solver.py"
+        path.write_text(text, encoding="utf-8")
+        space: dict[str, Any] = {}
+        exec(compile(text, str(path), "exec"), space)  # noqa: S102 - a plugin's second file
+        probe = dataclasses.replace(bench.catalog.head("probe"), solve=space["solve"])
+        items = SimpleNamespace(
+            backbone=bench.catalog.backbone,
+            policy=bench.catalog.policy,
+            augmentation=bench.catalog.augmentation,
+            head=lambda _, probe=probe: probe,
+        )
+        codes.append(codes_of(bench.recipe(head="probe"), items))  # type: ignore[arg-type]
+    assert codes[0]["head"] == codes[1]["head"]
+    assert codes[0]["head.solve"] != codes[1]["head.solve"]
 
 
 CHILD = """

@@ -107,3 +107,15 @@ def test_the_group_lasso_finds_the_features_that_matter() -> None:
     order = np.argsort(-np.linalg.norm(group_lasso(features, targets, strength=0.1).kernel, axis=1))
     assert set(order[:2]) == {0, 1}
     assert (np.abs(group_lasso(features, targets, strength=0.99).kernel).sum(axis=1) > 0).sum() == 1
+
+
+@pytest.mark.parametrize("features", [np.zeros((20, 4)), np.tile([[1.0, -1.0], [-1.0, 1.0]], (10, 1))])
+def test_the_group_lasso_of_features_without_variance_or_that_cancel_is_finite(features: Array) -> None:
+    """No division by 0 in the estimate of the curvature; identical features share their weight."""
+    targets = np.eye(2)[np.arange(len(features)) % 2]
+    with np.errstate(all="raise", under="ignore"):
+        solution = group_lasso(features, targets, strength=0.1, steps=2000)
+    assert np.isfinite(solution.kernel).all()
+    gradient = slope(solution, features, targets, 0.0)[:-1]
+    least = np.linalg.norm(features.T @ (0.5 - targets) / len(features), axis=1).max()
+    assert np.linalg.norm(gradient, axis=1) == pytest.approx(np.full(features.shape[1], 0.1 * least), abs=1e-3)

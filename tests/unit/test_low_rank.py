@@ -6,13 +6,15 @@ import dataclasses
 import itertools
 from typing import TYPE_CHECKING, Any
 
+import keras
 import numpy as np
 import pytest
 
 from zoo import statistics
 from zoo.forward import forward, value_of
-from zoo.low_rank import adapters_of
+from zoo.low_rank import adapters_of, takes_adapter
 from zoo.prefix import FeatureCache
+from zoo.reestimation import re_estimate
 from zoo.training import train
 
 if TYPE_CHECKING:
@@ -113,3 +115,50 @@ def test_a_rank_belongs_to_low_rank_alone(rank: int, kind: Any, bench: Bench) ->
 
     phase = dataclasses.replace(bench.build(bench.recipe("lora")).phases[0], rank=rank, open_weights=kind)
     assert _phase_fault(phase) == f"rank={rank}"
+
+
+@pytest.mark.parametrize("change", [{"pull": 0.1}, {"block_rates": "auto-rgn"}])
+def test_rules_of_kernels_do_not_go_with_low_rank(change: Any, bench: Bench) -> None:
+    """A pull to two factors' start, or rates after their gradients, would not be what the phase says."""
+    from zoo.building import _phase_fault
+
+    phase = dataclasses.replace(bench.build(bench.recipe("lora")).phases[0], **change)
+    ((name, value),) = change.items()
+    assert _phase_fault(phase) == f"{name}={value!r}"
+    assert _phase_fault(dataclasses.replace(phase, open_weights="all", rank=0)) == ""
+
+
+def test_kernels_with_a_constraint_stay_fixed(bench: Bench) -> None:
+    """Keras refuses them adapters, so they are left out instead of failing the run."""
+    layer = keras.layers.Dense(3, kernel_constraint="non_neg")
+    layer.build((None, 2))
+    assert not takes_adapter(layer, layer._kernel)
+    free = keras.layers.Dense(3)
+    free.build((None, 2))
+    assert takes_adapter(free, free._kernel)
+
+
+def test_statistics_are_estimated_with_the_adapters_of_their_phase(bench: Bench) -> None:
+    """A function traced without adapters, or with those of an earlier phase, is not used again."""
+    recipe = bench.recipe("lora:rank=2", learning_rate=0.05, epochs=3, patience=None)
+    built = bench.build(recipe)
+    assembly = built.assembly
+    low = dataclasses.replace(built.phases[0], epochs=1, batch_norm="adapting", statistics="precise")
+    full = dataclasses.replace(low, open_weights="all", rank=0)
+    statistics_of = [w for w in assembly.weights if w.role == "statistic"]
+    pictures = FeatureCache().features(None, bench.pixels, key="train")
+    seen: list[str] = []
+
+    def judge(probabilities: np.ndarray, labels: np.ndarray) -> Any:
+        seen.append("epoch")
+        found = [value_of(w.variable) for w in statistics_of]
+        used = assembly._parts.pop(("estimator", 0))
+        re_estimate(assembly, boundary=0, pictures=pictures, batch_size=16, seed=recipe.seed)
+        assembly._parts["estimator", 0] = used
+        for weight, value in zip(statistics_of, found, strict=True):
+            np.testing.assert_allclose(value_of(weight.variable), value, rtol=1e-4, atol=1e-4)
+        return dataclasses.replace(statistics.score(probabilities, labels), accuracy=len(seen) / 10)
+
+    phases = (dataclasses.replace(low, re_estimated_blocks=len(assembly.blocks)), low, full)
+    train(assembly, phases, recipe, sides=bench.sides(), cache=FeatureCache(), judge=judge)
+    assert len(seen) == 3

@@ -118,6 +118,21 @@ def test_rates_of_blocks_follow_their_relative_gradients(bench: Bench) -> None:
     assert len(factors) == len(measured)
 
 
+def test_a_weight_that_is_0_has_no_relative_gradient(bench: Bench) -> None:
+    """It would be endless, and freeze all blocks without such a weight; its block's mean is over the others."""
+    zero, one = keras.Variable(np.zeros(3, np.float32)), keras.Variable(np.ones(3, np.float32))
+    optimiser = BlockwiseAdam(0.0, rules={}, measures=True)
+    optimiser.build([zero, one])
+    slope = keras.ops.convert_to_tensor(np.full(3, 2.0, np.float32))
+    optimiser.apply([slope, slope], [zero, one])
+    assert list(optimiser.take_measures([zero, one]).values()) == pytest.approx([0.0, 2.0])
+    assembly = bench.build(bench.recipe("auto-rgn")).assembly
+    measured = {id(w.variable): 0.0 if w.role == "beta" else w.block + 1.0 for w in assembly.weights if w.trainable}
+    factors = block_factors(assembly, Phase(name="p", epochs=1, learning_rate=1.0), measured)
+    body = [w for w in assembly.weights if w.trainable and w.block < 4]
+    assert [factors[id(w.variable)] for w in body] == pytest.approx([(w.block + 1) / 4 for w in body])
+
+
 def test_no_gradients_leave_the_rates_as_they_are(bench: Bench) -> None:
     """Where nothing was measured, or everything is 0, there is nothing to divide by."""
     assembly = bench.build(bench.recipe("auto-rgn")).assembly

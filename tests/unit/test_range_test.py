@@ -19,6 +19,7 @@ from zoo.events import RateTested
 from zoo.forward import value_of
 from zoo.range_test import FIRST, LAST, STEPS, middle_of_fall, unchanged
 from zoo.rate_curve import FILE, RangeTest, read_curve, write_curve
+from zoo.recipe import complete_augmentation
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,6 +85,38 @@ def test_the_training_is_the_one_that_this_rate_would_have_given(bench: Bench, p
         assert (one.loss, one.val_loss, one.accuracy) == (other.loss, other.val_loss, other.accuracy)
     for weight, same in zip(tested.assembly.weights, by_hand.assembly.weights, strict=True):
         assert value_of(weight.variable).tobytes() == value_of(same.variable).tobytes()
+
+
+@pytest.mark.parametrize("augmentation", ["randaugment", "augmix", "mixup", "strong"])
+def test_augmentations_draw_as_if_there_had_been_no_test(bench: Bench, augmentation: str) -> None:
+    """Also those that draw from NumPy's generators, which are no Keras variables."""
+    augmented = {"augmentation": complete_augmentation(bench.catalog, augmentation), "epochs": 1, "batch_size": 8}
+    recipe = bench.recipe("bn-affine", learning_rate="auto", **augmented)
+    built = bench.build(recipe)
+    events: list[Any] = []
+    with clean_state(0):
+        trained = bench.train(built, recipe, augment=built.augment, observe=events.append)
+    chosen = next(event.test for event in events if isinstance(event, RateTested)).chosen
+    by_hand = bench.recipe("bn-affine", learning_rate=chosen, **augmented)
+    again = bench.build(by_hand)
+    with clean_state(0):
+        expected = bench.train(again, by_hand, augment=again.augment)
+    assert trained.history[0].loss == expected.history[0].loss
+
+
+def test_a_solved_phase_does_not_count_for_the_rate_by_hand_either(bench: Bench) -> None:
+    """The rate that the test chose for the phase after it leads, given as a number, to the same rates."""
+    events: list[Any] = []
+    recipe = bench.recipe("lp-ft", head="probe", learning_rate="auto", epochs=2, batch_size=8)
+    built = bench.build(recipe)
+    with clean_state(0):
+        trained = bench.train(built, recipe, solve=built.solve, observe=events.append)
+    chosen = next(event.test for event in events if isinstance(event, RateTested)).chosen
+    assert trained.history[1].learning_rate == pytest.approx(chosen)
+    by_hand = bench.build(bench.recipe("lp-ft", head="probe", learning_rate=chosen, epochs=2))
+    assert by_hand.phases[1].learning_rate == pytest.approx(chosen)
+    stepped = bench.build(bench.recipe("lp-ft", learning_rate=0.01, epochs=2))
+    assert [phase.learning_rate for phase in stepped.phases] == pytest.approx([0.01, 0.0003])
 
 
 def test_the_network_is_put_back_also_after_an_error(bench: Bench) -> None:

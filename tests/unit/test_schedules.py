@@ -29,7 +29,7 @@ def test_cosine_falls_from_the_rate_to_nothing() -> None:
     assert all(later < earlier for earlier, later in itertools.pairwise(rates))
 
 
-def test_one_cycle_has_fastais_figures() -> None:
+def test_one_cycle_has_the_figures_of_pytorch() -> None:
     """From a 25th up to the rate at 30 % of the steps, then down to a 250,000th."""
     rates = [rate_at(phase("one-cycle"), share) for share in np.linspace(0, 1, 101)]
     assert (rates[0], rates[30], rates[-1]) == pytest.approx((0.1 / 25, 0.1, 0.1 / 250_000))

@@ -4,10 +4,11 @@ What: `head_epochs` for the head alone, then all blocks are open. The rate rises
 second it is half of the first one's, and from the top to the bottom block it falls by a factor of 100 in equal steps.
 Drop layers work.
 
-Where it differs from fastai: BatchNorm uses the moving statistics (`bn=adapting` for those of the batch, which fastai
-takes; Keras' momentum makes its moving statistics follow more slowly), gammas and betas are fixed while the head
-alone is trained, the optimiser is Adam with fixed momentum and without weight decay, and rates fall block by block
-and not in three groups.
+Where it differs from fastai: the rate peaks after 30 % of the steps in the first phase, too (fastai: 99 %), rises
+from 1/25 of it in the second, too (fastai: 1/5), and ends at 1/250,000 of it (fastai: 1/100,000). BatchNorm uses the
+moving statistics (`bn=adapting` for those of the batch, which fastai takes; Keras' momentum makes its moving statistics
+follow more slowly), gammas and betas are fixed while the head alone is trained, the optimiser is Adam with fixed
+momentum and without weight decay, and rates fall block by block and not in three groups.
 
 When: as a strong default if you can afford to train everything.
 
