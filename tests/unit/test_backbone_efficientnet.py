@@ -50,7 +50,11 @@ def test_the_deviation_is_that_of_keras() -> None:
 def test_it_is_declared_with_what_a_user_must_know() -> None:
     """The default weights come with origin, licence and data, and are no bundled ones."""
     (imagenet,) = BACKBONE.weights
-    assert (imagenet.id, imagenet.licence, imagenet.top1) == ("imagenet", "Apache-2.0", 0.771)
+    assert (imagenet.id, imagenet.licence, imagenet.top1) == (
+        "imagenet",
+        "converted from tensorflow/tpu (Apache-2.0); Keras does not state the weights' own",
+        0.771,
+    )
     assert imagenet.trained_on.startswith("ImageNet")
     assert not imagenet.bundled
 

@@ -89,7 +89,7 @@ class Network:
             Weights(
                 id="imagenet",
                 origin=f"kaggle://{self.preset}",
-                licence="Apache-2.0",
+                licence="as keras_cv: Apache-2.0 (code); the weights' own licence is not stated",
                 trained_on="ImageNet-1k (ILSVRC 2012)",
                 top1=self.top1,
             ),

@@ -64,7 +64,7 @@ def _efficientnet(
         blocks=_blocks(*depths),
         pixels=STANDARDISED,
         file=WeightsFile(name=file, url=_FOLDER + file, digest=digest, megabytes=megabytes),
-        licence="Apache-2.0",
+        licence="converted from tensorflow/tpu (Apache-2.0); Keras does not state the weights' own",
         reference="https://arxiv.org/abs/1905.11946",
         parameters=parameters,
         top1=top1,
