@@ -40,7 +40,8 @@ def solve_head(task: Task, solve: Solver, *, label_smoothing: float) -> tuple[fl
     """
     head = task.assembly.head
     layer = last_layer(head)
-    entrance = keras.Model(head.inputs, layer.input)
+    # One input that is given as a list of one makes Keras warn of the structure of every batch.
+    entrance = keras.Model(head.inputs if len(head.inputs) > 1 else head.inputs[0], layer.input)
     learner, validation = task.features()
     inputs, targets = _training(task, entrance, learner)
     smoothed = targets * (1 - label_smoothing) + label_smoothing / task.classes

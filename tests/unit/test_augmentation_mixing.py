@@ -114,17 +114,13 @@ def test_the_declared_options_are_those_of_build(item: Any) -> None:
     assert keywords == {option.name: option.default for option in item.options}
 
 
-@pytest.mark.parametrize("kind", [MixUp, CutMix])
-def test_a_tiny_alpha_mixes_hardly_anything(kind: Any) -> None:
-    """Where both gamma draws underflow, the share is not one half, as 0 / 0 comes out under TensorFlow and torch.
-
-    A rectangle of CutMix as large as the picture is cut at the border, so that a few pictures are mixed.
-    """
+def test_a_tiny_alpha_mixes_hardly_anything() -> None:
+    """Where both gamma draws underflow, the share is not one half, as 0 / 0 comes out under TensorFlow and torch."""
     pictures, targets = coded(16, side=8)
-    layer = kind(alpha=0.001, seed=1)
+    layer = MixUp(alpha=0.001, seed=1)
     data = {"images": pictures.astype("float32"), "labels": targets}
     labels = np.concatenate([keras.ops.convert_to_numpy(layer(data, training=True)["labels"]) for _ in range(20)])
-    assert ((labels > 0.1) & (labels < 0.9)).any(axis=1).mean() < (0.02 if kind is MixUp else 0.2)
+    assert ((labels > 0.1) & (labels < 0.9)).any(axis=1).mean() < 0.02
 
 
 def test_mixup_lets_every_picture_prevail_and_alpha_says_how_much() -> None:

@@ -79,6 +79,16 @@ def test_the_probe_is_the_regularised_minimum(bench: Bench) -> None:
     assert np.abs(excess.mean(axis=0)).max() < 1e-4
 
 
+@pytest.mark.parametrize("head", HEADS)
+def test_solving_warns_of_nothing(head: str, bench: Bench, recwarn: pytest.WarningsRecorder) -> None:
+    """Keras finds inputs in the structure that the graph declares."""
+    recipe = bench.recipe(head=head)
+    built = bench.build(recipe)
+    recwarn.clear()
+    bench.train(built, recipe, solve=built.solve)
+    assert not [str(one.message) for one in recwarn if "structure" in str(one.message)]
+
+
 def test_it_fits_better_than_steps(bench: Bench) -> None:
     """On the same fixed features, its validation loss is below that of ten epochs of steps."""
     losses = {}
