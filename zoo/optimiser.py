@@ -7,6 +7,7 @@ they divide a gradient by its own running size, or keep its sign only.
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 MOMENTUM = 0.9
 """Nesterov's momentum of SGD (Sutskever et al. 2013)."""
 
-_LEAST_NORM = 1e-12
+_SUMS = ("gradient", "weight")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +103,7 @@ class _Blockwise:
     Args:
         learning_rate: Of weights without a rule.
         rules: By `id` of the variable.
-        measures: Whether it adds up the relative norm of each gradient: its norm divided by that of its weight. While a
-            weight is 0, such as a beta that is not pretrained, it has none, and 0 is added.
+        measures: Whether it adds up the squares of each gradient and of its weight.
         ema: Decay of the averages of the weights; 0 keeps none.
         options: Of the Keras optimiser.
     """
@@ -135,7 +135,8 @@ class _Blockwise:
             self._copy(variable, f"start_{i}") if rule.pull else None
             for i, (variable, rule) in enumerate(zip(variables, kept, strict=True))
         ]
-        self._sums = [self._constant(0.0, f"relative_{i}") for i in range(len(kept))] if self._measures else []
+        count = len(kept) if self._measures else 0
+        self._sums = [tuple(self._constant(0.0, f"{of}_squares_{i}") for of in _SUMS) for i in range(count)]
         self._averages = [self._copy(v, f"average_{i}") for i, v in enumerate(variables)] if self._ema else []
 
     def _constant(self: Any, value: float, name: str) -> Any:  # noqa: ANN401 - a Keras variable
@@ -151,10 +152,9 @@ class _Blockwise:
         index = self._get_variable_index(variable)
         gradient = keras.ops.cast(gradient, variable.dtype)
         if self._measures:
-            size = keras.ops.norm(keras.ops.reshape(keras.ops.convert_to_tensor(variable), (-1,)))
-            slope = keras.ops.norm(keras.ops.reshape(gradient, (-1,)))
-            share = keras.ops.where(size > 0, slope / keras.ops.maximum(size, _LEAST_NORM), 0.0)
-            self.assign_add(self._sums[index], keras.ops.cast(share, "float32"))
+            for total, values in zip(self._sums[index], (gradient, variable), strict=True):
+                squares = keras.ops.sum(keras.ops.square(keras.ops.convert_to_tensor(values)))
+                self.assign_add(total, keras.ops.cast(squares, "float32"))
         if self._pulls[index]:
             away = keras.ops.subtract(keras.ops.convert_to_tensor(variable), self._starts[index])
             gradient = keras.ops.add(gradient, keras.ops.multiply(away, self._pulls[index]))
@@ -172,11 +172,14 @@ class _Blockwise:
         """The averages of the weights, in the order of the variables it was built with; none without `ema`."""
         return list(self._averages)
 
-    def take_measures(self: Any, variables: list[Any]) -> dict[int, float]:
-        """Sums of relative gradient norms since the last call, by `id` of the variable; they start again from 0."""
-        taken = {id(variable): float(value_of(total)) for variable, total in zip(variables, self._sums, strict=True)}
-        for total in self._sums:
-            total.assign(np.float32(0))
+    def take_measures(self: Any, variables: list[Any]) -> dict[int, tuple[float, float]]:
+        """Squares of gradients and of weights, added up since the last call, by `id` of the variable."""
+        taken = {}
+        for variable, totals in zip(variables, self._sums, strict=True):
+            gradient, weight = (float(value_of(total)) for total in totals)
+            taken[id(variable)] = (gradient, weight)
+            for total in totals:
+                total.assign(np.float32(0))
         return taken
 
     def set_factors(self: Any, variables: list[Any], factors: Mapping[int, float]) -> None:
@@ -197,31 +200,32 @@ def blockwise(kind: Any) -> Any:  # noqa: ANN401 - Keras optimiser classes
 BlockwiseAdam = blockwise(keras.optimizers.Adam)
 
 
-def block_factors(assembly: Assembly, phase: Phase, measured: Mapping[int, float]) -> dict[int, float]:
+def block_factors(assembly: Assembly, phase: Phase, measured: Mapping[int, tuple[float, float]]) -> dict[int, float]:
     """Factors of open backbone weights after the relative gradient norms of their blocks, the largest 1.
+
+    A block's norm is ‖gradient‖ / ‖weights‖ over all its open weights together, so that weights near 0, such as betas
+    that hardly moved yet, do not decide it.
 
     Args:
         assembly: Tells which block a weight is in.
         phase: Its `backbone_rate` and `layer_decay` still apply.
-        measured: Of `take_measures` of a blockwise optimiser. A block's norm is the mean of those of its weights that
-            are not 0.
+        measured: Of `take_measures` of a blockwise optimiser.
     """
     top = len(assembly.blocks)
-    members: dict[int, list[Any]] = {}
+    sums: dict[int, list[float]] = {}
     for weight in assembly.weights:
-        if weight.block < top and measured.get(id(weight.variable), 0.0) > 0:
-            members.setdefault(weight.block, []).append(weight)
-    norms = {
-        block: float(np.mean([measured[id(weight.variable)] for weight in weights]))
-        for block, weights in members.items()
-    }
+        if weight.block < top and id(weight.variable) in measured:
+            block = sums.setdefault(weight.block, [0.0, 0.0])
+            for place, value in enumerate(measured[id(weight.variable)]):
+                block[place] += value
+    norms = {block: math.sqrt(slope / size) if size > 0 else 0.0 for block, (slope, size) in sums.items()}
     largest = max(norms.values(), default=0.0)
     if not largest > 0:
         return {}
     return {
         id(weight.variable): phase.backbone_rate
         * phase.layer_decay ** (top - 1 - weight.block)
-        * norms.get(weight.block, 0.0)
+        * norms[weight.block]
         / largest
         for weight in assembly.weights
         if weight.block < top and id(weight.variable) in measured

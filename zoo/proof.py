@@ -64,7 +64,7 @@ def _option_notes(recipe: Recipe, parts: int) -> tuple[str, ...]:
     if recipe.optimiser == "adamw" and not recipe.weight_decay:
         decay = "adamw without weight_decay is adam: give a decay, such as 0.01."
     if parts < recipe.accumulate:
-        few = f"There are training pictures for {parts} of {recipe.accumulate} batches in a step, so {parts} are taken."
+        few = f"There are training pictures for {parts} of {recipe.accumulate} batches in a step: a step takes {parts}."
     return decay, few, precision_note(recipe.precision, accelerated=is_accelerated())
 
 

@@ -1,9 +1,9 @@
 """Everything is trained, each block at a rate that its gradients ask for (surgical fine-tuning).
 
-What: all weights of all blocks are open. For each block the norm of the gradient, divided by the norm of the weight,
-is averaged over its weights (those that are 0 left out) and the steps of an epoch; the blocks' rates in the next epoch
-are in proportion to it, the largest being the full rate. The first rates come from four batches without a step.
-BatchNorm uses the moving statistics (or with `bn=adapting` the batch's).
+What: all weights of all blocks are open. For each block the norm of the gradient over the steps of an epoch is divided
+by the norm of its weights; the rates of blocks in the next epoch are in proportion to it, the largest being the full
+rate. The first rates come from four batches without a step. BatchNorm uses the moving statistics (or with
+`bn=adapting` the batch's).
 
 When: it is not known which blocks have to change: early ones for another look of the pictures, late ones for other
 classes.
