@@ -89,7 +89,7 @@ def test_warnings_of_lag_count_batches(bench: Bench) -> None:
 def test_more_batches_than_there_are_is_said(bench: Bench) -> None:
     """A note names what is taken instead."""
     recipe = bench.recipe(batch_size=16, accumulate=9)
-    assert "There are training pictures for 3 of 9 batches in a step, so 3 are taken." in early_notes(
+    assert "There are training pictures for 3 of 9 batches in a step: a step takes 3." in early_notes(
         recipe, bench.build(recipe), 48
     )
 
