@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -100,7 +101,7 @@ def test_photos_are_recognised_by_the_larger_ones(
 
 
 def test_the_model_is_made_of_stock_layers(pretrained: Any) -> None:
-    """Float32 pictures in, a 4-D feature map out; every layer is Keras' own, and keras_cv was never imported."""
+    """Float32 pictures in, a 4-D feature map out; every layer is Keras' own."""
     assert type(pretrained).__name__ == "Functional"
     assert pretrained.name == "efficientnet-lite0"
     assert pretrained.input_shape == (None, 224, 224, 3)
@@ -108,7 +109,20 @@ def test_the_model_is_made_of_stock_layers(pretrained: Any) -> None:
     assert pretrained.inputs[0].dtype == pretrained.outputs[0].dtype == "float32"
     assert {type(layer).__module__.split(".")[0] for layer in pretrained.layers} == {"keras"}
     assert pretrained.count_params() == 3_413_024
-    assert "keras_cv" not in sys.modules
+
+
+def test_keras_cv_is_not_imported() -> None:
+    """Neither to build the network nor to load its weights: in a fresh process it stays out."""
+    code = (
+        "import sys\n"
+        "from zoo.plugins import load_catalog\n"
+        "record = load_catalog(only=['efficientnet-lite']).backbone('efficientnet-lite0')\n"
+        "record.build(size=64, weights=record.weights[0])\n"
+        "print('keras' in sys.modules, 'keras_cv' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.split() == ["True", "False"]
 
 
 def test_pixels_are_scaled_as_the_weights_expect(small: Any) -> None:
