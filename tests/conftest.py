@@ -26,6 +26,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as zoo does before it imports Keras; tests import Keras first
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take minutes come first, so that no process is left alone with them in the end."""
+    items.sort(key=lambda item: "conformance" not in item.path.parts)
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of real photos beside the repository, or a skip that says so."""
