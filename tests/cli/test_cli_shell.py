@@ -240,7 +240,8 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
 def test_an_interrupt_of_the_process_is_quiet() -> None:
     """A real SIGINT ends with exit code 130 and without a traceback."""
     code = (
-        "import sys, time, zoo.cli.session as session\n"
+        "import signal, sys, time, zoo.cli.session as session\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a background job inherits that it is ignored
         "def slow(**_):\n    print('waiting', flush=True)\n    time.sleep(60)\n"
         "session.load_catalog = slow\n"
         "sys.argv = ['zoo', 'list']\n"

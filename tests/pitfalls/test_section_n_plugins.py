@@ -24,7 +24,7 @@ IMPORTS = "from zoo.contracts import Backbone, Block, Head\nfrom zoo.hookspecs i
 HEADS = f"{IMPORTS}@hookimpl\ndef zoo_heads():\n    "
 GOOD = f"{HEADS}return [Head(name='good-head', title='t', build=lambda feature_shape, classes: None)]\n"
 BACKBONES = (
-    f"{IMPORTS}@hookimpl\ndef zoo_backbones():\n    return [Backbone(name='vit_b16', title='t', family='f', "
+    f"{IMPORTS}@hookimpl\ndef zoo_backbones():\n    return [Backbone(name='vit-b16', title='t', family='f', "
     "image_size=64, min_size=32, blocks=(Block(name='all', layers=('*',)),), pixels='p', reference='r', "
     "build=lambda size, weights: None)]\n"
 )
