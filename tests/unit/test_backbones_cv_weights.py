@@ -181,7 +181,7 @@ def test_without_a_network_a_file_put_into_the_cache_by_hand_is_used(
     np.testing.assert_allclose(features, files["features"], rtol=0, atol=1e-5 * np.abs(features).max())
 
 
-def test_what_kagglehub_raises_is_told(kagglehub_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pitfall_101_what_kagglehub_raises_is_told(kagglehub_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A refusal by Kaggle becomes a WeightsError with its text."""
     import kagglehub
 
