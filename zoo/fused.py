@@ -1,8 +1,8 @@
 """BatchNormalization in one kernel, for the time of training under TensorFlow.
 
 Keras computes batch statistics and normalisation from single operations. TensorFlow's `FusedBatchNormV3` does the same
-in one pass: a step of `bn-trainable` with 32 pictures on efficientnet-lite0 became 1.5 times as fast on two CPU cores
-(1.2 times without oneDNN's kernels). With fixed statistics the kernel was measured to be 0.93 times as fast as the
+in one pass: a step of `bn-trainable` with 32 pictures on efficientnet-lite0 became 1.6 times as fast on two CPU cores
+(1.15 times without oneDNN's kernels; `benchmarks/kernels.py`). With fixed statistics the kernel was slower than the
 single operations, so it is used where statistics adapt only. Layers wear the class during a phase and are stock Keras
 again before anything is saved.
 
