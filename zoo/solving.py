@@ -46,8 +46,7 @@ def solve_head(task: Task, solve: Solver, *, label_smoothing: float) -> tuple[fl
     inputs, targets = _training(task, entrance, learner)
     smoothed = targets * (1 - label_smoothing) + label_smoothing / task.classes
     known = _through(entrance, validation)
-    solution = solve(inputs, smoothed, known, task.validation.labels)
-    kernel, bias = (np.asarray(part, dtype=np.float32) for part in solution)
+    kernel, bias = _parts(solve(inputs, smoothed, known, task.validation.labels))
     if kernel.shape != tuple(layer.kernel.shape) or bias.shape != tuple(layer.bias.shape):
         raise ContractError(
             f"The head's solve() gave shapes {kernel.shape} and {bias.shape} for weights of shapes "
@@ -63,6 +62,17 @@ def solve_head(task: Task, solve: Solver, *, label_smoothing: float) -> tuple[fl
     logs = scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
     right = scores.argmax(axis=1) == targets.argmax(axis=1)
     return float(-(smoothed * logs).sum(axis=1).mean()), float(right.mean())
+
+
+def _parts(solution: object) -> tuple[Array, Array]:
+    try:
+        kernel, bias = (np.asarray(part, dtype=np.float32) for part in solution)  # type: ignore[attr-defined]
+    except (TypeError, ValueError) as error:
+        raise ContractError(
+            f"The head's solve() gave a {type(solution).__name__} that is no pair of kernel and bias: {error}.",
+            hint="Tell its author.",
+        ) from error
+    return kernel, bias
 
 
 def last_layer(head: KerasModel) -> KerasLayer:

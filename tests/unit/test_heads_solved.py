@@ -177,6 +177,9 @@ def test_a_solver_that_breaks_its_contract_is_named(bench: Bench) -> None:
     """Wrong shapes, values that are not finite, and heads that end otherwise."""
     with pytest.raises(ContractError, match=r"shapes \(3, 2\) and \(2,\) for weights of shapes \(12, 2\)"):
         solved_by((np.zeros((3, 2)), np.zeros(2)), bench)
+    for odd in (None, (np.zeros((12, 2)),), "ab"):
+        with pytest.raises(ContractError, match="no pair of kernel and bias"):
+            solved_by(odd, bench)
     with pytest.raises(DivergedError, match="not finite"):
         solved_by((np.full((12, 2), np.nan), np.zeros(2)), bench)
     recipe = bench.recipe(head="mlp")
