@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.builtin._applications_graph import Pixels, Place, after_previous, network, widen
-from zoo.contracts import Backbone, Block, Option, Weights
-from zoo.errors import RecipeError, UsageError, WeightsError
+from zoo.builtin._requests import COLOURS, channels_option, check_data_format, check_shape, check_weights
+from zoo.contracts import Backbone, Block, Weights
+from zoo.errors import UsageError
 from zoo.weights import WeightsFile, fetch, load
 
 if TYPE_CHECKING:
@@ -35,17 +36,7 @@ KERAS_LICENCE = "as keras.applications: Apache-2.0 (code); the weights' own lice
 """For weights of which Keras says nothing else."""
 
 IMAGENET = "ImageNet-1k (ILSVRC 2012)"
-_COLOURS = 3
-_MOST_CHANNELS = 16
-_OPTIONS = (
-    Option(
-        "channels",
-        _COLOURS,
-        "Channels of the pictures: 3 for RGB; 1 repeats grey three times; others adapt the first convolution.",
-        1,
-        _MOST_CHANNELS,
-    ),
-)
+_OPTIONS = (channels_option("adapt the first convolution"),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +139,7 @@ def _record(application: Application, module: str) -> Backbone:
     )
 
 
-def build(application: Application, *, size: int, weights: WeightsChoice, channels: int = _COLOURS) -> KerasModel:
+def build(application: Application, *, size: int, weights: WeightsChoice, channels: int = COLOURS) -> KerasModel:
     """A network without its top: (size, size, channels) of 0–255 to a feature map.
 
     Args:
@@ -163,12 +154,12 @@ def build(application: Application, *, size: int, weights: WeightsChoice, channe
         UsageError: If Keras is set to channels first, or to a backend that cannot build the network.
         WeightsError: If the weights cannot be had or do not fit.
     """
-    _check(application, size, channels)
+    check_shape(application.name, size=size, channels=channels, least=application.min_size)
     path = _path_of(application, weights)  # before anything slow: without the file nothing is built
     if path is None:
         return _network(application, size, channels)
-    adapts = channels not in {1, _COLOURS}
-    model = _network(application, size, _COLOURS if adapts else channels)
+    adapts = channels not in {1, COLOURS}
+    model = _network(application, size, COLOURS if adapts else channels)
     load(model, path, backbone=application.name)
     if not adapts:
         return model
@@ -177,38 +168,15 @@ def build(application: Application, *, size: int, weights: WeightsChoice, channe
     return wide
 
 
-def _check(application: Application, size: int, channels: int) -> None:
-    if size < application.min_size:
-        raise RecipeError(
-            f"{application.name} cannot be built for {size} pixels.",
-            hint=f"Give a size of {application.min_size} or more.",
-        )
-    if not 1 <= channels <= _MOST_CHANNELS:
-        raise RecipeError(
-            f"{application.name} cannot be built for {channels} channels.", hint=f"Give 1 to {_MOST_CHANNELS}."
-        )
-
-
 def _path_of(application: Application, weights: WeightsChoice) -> Path | None:
-    if weights is None or isinstance(weights, Path):
-        return weights
-    if weights == application.imagenet:
-        return fetch(application.file)
-    raise WeightsError(
-        f"{application.name} has no weights {weights!r}.",
-        hint=f"Declared: {application.imagenet.id}. A file is given as a pathlib.Path.",
-    )
+    check_weights(application.name, weights, [application.imagenet])
+    return weights if weights is None or isinstance(weights, Path) else fetch(application.file)
 
 
 def _network(application: Application, size: int, channels: int) -> KerasModel:
     import keras
 
-    if keras.config.image_data_format() != "channels_last":
-        raise UsageError(
-            f"{application.name} needs pictures with channels last, but Keras is set to "
-            f"{keras.config.image_data_format()!r}.",
-            hint='Call keras.config.set_image_data_format("channels_last"), or mend keras.json.',
-        )
+    check_data_format(application.name)
     if application.backends and keras.backend.backend() not in application.backends:
         raise UsageError(
             f"Keras does not build {application.keras_name} on the backend {keras.backend.backend()!r}.",

@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.contracts import Backbone, Block, Option, Weights
-from zoo.errors import PluginError, RecipeError, UsageError, WeightsError, ZooError
+from zoo.builtin._requests import COLOURS, channels_option, check_data_format, check_shape, check_weights
+from zoo.contracts import Backbone, Block, Weights
+from zoo.errors import PluginError, UsageError, WeightsError, ZooError
 from zoo.greeting import without_greeting
 from zoo.weights import load
 
@@ -27,15 +28,7 @@ if TYPE_CHECKING:
 
     from zoo.contracts import KerasModel, WeightsChoice
 
-_COLOURS = 3
-_MOST_CHANNELS = 16
-CHANNELS = Option(
-    "channels",
-    _COLOURS,
-    "Channels of the pictures: 3 for RGB; 1 repeats grey three times; others change the first convolution (untrained).",
-    1,
-    _MOST_CHANNELS,
-)
+CHANNELS = channels_option("change the first convolution (untrained)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +113,7 @@ def _blocks(network: Network, *, channels: int) -> tuple[Block, ...]:  # noqa: A
     return network.blocks
 
 
-def build(network: Network, *, size: int, weights: WeightsChoice, channels: int = _COLOURS) -> KerasModel:
+def build(network: Network, *, size: int, weights: WeightsChoice, channels: int = COLOURS) -> KerasModel:
     """The network without its top, of stock layers: (size, size, channels), 0–255, to a 4-D feature map.
 
     Args:
@@ -143,7 +136,7 @@ def build(network: Network, *, size: int, weights: WeightsChoice, channels: int 
         from zoo.builtin._cv_presets import fetch
 
         path = fetch(str(network.preset), backbone=network.name)
-    source = _source(network, size=size, channels=_COLOURS if channels == 1 else channels)
+    source = _source(network, size=size, channels=COLOURS if channels == 1 else channels)
     if path is not None:
         from zoo.builtin._cv_presets import is_nested
 
@@ -166,41 +159,12 @@ def _check(network: Network, *, size: int, weights: WeightsChoice, channels: int
             f"{network.name} is built by keras_cv, which needs the TensorFlow backend; Keras runs on {backend}.",
             hint="Set KERAS_BACKEND=tensorflow, or choose a backbone of keras.applications (`zoo list`).",
         )
-    if keras.config.image_data_format() != "channels_last":
-        raise UsageError(
-            f"{network.name} needs pictures with channels last, but Keras is set to "
-            f"{keras.config.image_data_format()!r}.",
-            hint='Call keras.config.set_image_data_format("channels_last"), or mend keras.json.',
-        )
-    _check_shape(network, size=size, channels=channels)
-    _check_weights(network, weights, channels=channels)
-
-
-def _check_shape(network: Network, *, size: int, channels: int) -> None:
-    if size < network.min_size or size % network.multiple:
-        also = f" that is a multiple of {network.multiple}" if network.multiple > 1 else ""
-        raise RecipeError(
-            f"{network.name} cannot be built for {size} pixels.",
-            hint=f"Give a size of {network.min_size} or more{also}.",
-        )
-    if not 1 <= channels <= _MOST_CHANNELS:
-        raise RecipeError(
-            f"{network.name} cannot be built for {channels} channels.", hint=f"Give 1 to {_MOST_CHANNELS}."
-        )
-
-
-def _check_weights(network: Network, weights: WeightsChoice, *, channels: int) -> None:
-    if weights is None or isinstance(weights, Path):
-        return
-    if weights not in network.weights:
-        declared = ", ".join(own.id for own in network.weights) or "none"
+    check_data_format(network.name)
+    check_shape(network.name, size=size, channels=channels, least=network.min_size, multiple=network.multiple)
+    check_weights(network.name, weights, network.weights)
+    if weights in network.weights and channels not in {1, COLOURS}:
         raise WeightsError(
-            f"{network.name} has no weights {weights!r}.",
-            hint=f"Declared: {declared}. A file is given as a pathlib.Path.",
-        )
-    if channels not in {1, _COLOURS}:
-        raise WeightsError(
-            f"The weights {weights.id!r} of {network.name} are for pictures of 3 channels (or 1), not of {channels}.",
+            f"The published weights of {network.name} are for pictures of 3 channels (or 1), not of {channels}.",
             hint="Use weights=none.",
         )
 

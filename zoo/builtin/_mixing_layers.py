@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from zoo.builtin._light_layers import light_layers
@@ -26,9 +27,18 @@ _TINY = 0.1
 exactly 0.5 (18 % of shares for 0.01 under TensorFlow). The true share is nearly 0 or nearly 1, so nothing is mixed."""
 
 
-def base_layers(base: str, seed: int) -> tuple[KerasLayer, ...]:
-    """What comes before the mixing: the layers of `light`, or none for `none`."""
-    return (OnPictures(light_layers(seed)),) if base == "light" else ()
+def mixing_layers(kind: type[MixingLayer], *, alpha: float, base: str, seed: int) -> tuple[KerasLayer, ...]:
+    """The layers of an augmentation that mixes, each with a seed of its own.
+
+    Args:
+        kind: How pictures are mixed.
+        alpha: Of the Beta distribution; 0 mixes nothing.
+        base: What comes before: `light`, or `none`.
+        seed: Where the layers' seeds come from.
+    """
+    first, second = (int(word) for word in np.random.SeedSequence(seed).generate_state(2) >> 1)
+    before = (OnPictures(light_layers(first)),) if base == "light" else ()
+    return (*before, kind(alpha=alpha, seed=second)) if alpha else before
 
 
 class OnPictures(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types

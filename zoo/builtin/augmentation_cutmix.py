@@ -32,12 +32,9 @@ def build(size: int, seed: int, *, alpha: float = 1.0, base: str = "light") -> t
         alpha: Of the Beta distribution; 0 mixes nothing.
         base: `light` or `none`, applied before.
     """
-    import numpy as np
+    from zoo.builtin._mixing_layers import CutMix, mixing_layers
 
-    from zoo.builtin._mixing_layers import CutMix, base_layers
-
-    first, second = (int(word) for word in np.random.SeedSequence(seed).generate_state(2) >> 1)
-    return (*base_layers(base, first), *([CutMix(alpha=alpha, seed=second)] if alpha else []))
+    return mixing_layers(CutMix, alpha=alpha, base=base, seed=seed)
 
 
 @hookimpl

@@ -32,12 +32,9 @@ def build(size: int, seed: int, *, alpha: float = 0.2, base: str = "light") -> t
         alpha: Of the Beta distribution; 0 mixes nothing.
         base: `light` or `none`, applied before.
     """
-    import numpy as np
+    from zoo.builtin._mixing_layers import MixUp, mixing_layers
 
-    from zoo.builtin._mixing_layers import MixUp, base_layers
-
-    first, second = (int(word) for word in np.random.SeedSequence(seed).generate_state(2) >> 1)
-    return (*base_layers(base, first), *([MixUp(alpha=alpha, seed=second)] if alpha else []))
+    return mixing_layers(MixUp, alpha=alpha, base=base, seed=seed)
 
 
 @hookimpl
