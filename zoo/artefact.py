@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import zipfile
@@ -13,7 +15,7 @@ from zoo.errors import RunFormatError, StoreError, TrainingError
 from zoo.forward import value_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from zoo.contracts import KerasModel
@@ -30,19 +32,32 @@ def save_model(model: KerasModel, folder: Path) -> KerasModel:
     """Writes `model.keras` and proves that what plain Keras loads from it has the same weights, bit for bit.
 
     Returns:
-        The loaded model: what a person gets, so it is what should be evaluated.
+        The loaded model: what a person gets.
 
     Raises:
         TrainingError: If the file cannot be loaded again with equal weights.
         StoreError: If the folder cannot be written.
     """
-    import keras
+    draft = write_draft(model, folder)
+    again = load_draft(draft, model)
+    publish(draft, folder)
+    return again
 
-    target, draft = folder / MODEL, folder / f"draft-{MODEL}"
+
+def write_draft(model: KerasModel, folder: Path) -> Path:
+    """Writes the model under a name that nobody takes for a finished file. Raises: StoreError."""
+    draft = folder / f"draft-{MODEL}"
     try:
         model.save(draft)
     except OSError as error:
-        raise StoreError(f"The model cannot be written to {target}: {error}.", hint="Is the disk full?") from error
+        raise StoreError(f"The model cannot be written to {draft}: {error}.", hint="Is the disk full?") from error
+    return draft
+
+
+def load_draft(draft: Path, model: KerasModel) -> KerasModel:
+    """What plain Keras loads from a draft, which must have the weights of the model. Raises: TrainingError."""
+    import keras
+
     try:
         again = keras.models.load_model(draft, compile=False, safe_mode=True)
     except _UNREADABLE as error:
@@ -53,9 +68,80 @@ def save_model(model: KerasModel, folder: Path) -> KerasModel:
         ) from error
     for mine, loaded in zip(model.weights, again.weights, strict=True):
         if value_of(mine).tobytes() != value_of(loaded).tobytes():
-            raise TrainingError(f"The saved model has another {mine.path!r} than the trained one.", hint="Report this.")
-    os.replace(draft, target)  # noqa: PTH105 - atomic on every system
+            raise _other_weight(mine)
     return again
+
+
+def check_draft(draft: Path, model: KerasModel, places: Sequence[str]) -> None:
+    """Reads every weight from a draft again, and compares it with the model's, bit for bit. Raises: TrainingError.
+
+    Args:
+        draft: Of `write_draft`.
+        model: Whose weights it must hold.
+        places: Path in the file of each weight, of `places_of`.
+    """
+    with _tensors(draft) as tensors:
+        for mine, place in zip(model.weights, places, strict=True):
+            if tensors[place][()].tobytes() != value_of(mine).tobytes():
+                raise _other_weight(mine)
+
+
+def graph_of(draft: Path) -> bytes:
+    """A draft's graph: kinds, configurations and wiring of its layers."""
+    with zipfile.ZipFile(draft) as archive:
+        return archive.read("config.json")
+
+
+def places_of(again: KerasModel, folder: Path) -> tuple[str, ...] | None:
+    """Where a saved file has each weight of a model; None if that cannot be told.
+
+    Every weight is given its number, and the model is saved once more: what a place holds is the number of its weight.
+
+    Args:
+        again: A model of `load_draft`, whose weights are lost afterwards.
+        folder: Where the file is for a moment.
+    """
+    import numpy as np
+
+    trial = folder / f"numbered-{MODEL}"
+    for number, variable in enumerate(again.weights):
+        variable.assign(np.full(variable.shape, number, dtype=value_of(variable).dtype))
+    try:
+        again.save(trial)
+        found: dict[int, str] = {}
+        with _tensors(trial) as tensors:
+            for place in _names(tensors):
+                values = np.unique(tensors[place][()])
+                if len(values) != 1 or int(values[0]) in found:
+                    return None
+                found[int(values[0])] = place
+    finally:
+        trial.unlink(missing_ok=True)
+    known = sorted(found) == list(range(len(again.weights)))
+    return tuple(found[number] for number in range(len(found))) if known else None
+
+
+def publish(draft: Path, folder: Path) -> None:
+    """Gives a draft the name of a finished model."""
+    os.replace(draft, folder / MODEL)  # noqa: PTH105 - atomic on every system
+
+
+@contextlib.contextmanager
+def _tensors(path: Path) -> Iterator[Any]:
+    import h5py
+
+    with zipfile.ZipFile(path) as archive, h5py.File(io.BytesIO(archive.read("model.weights.h5")), "r") as file:
+        yield file
+
+
+def _names(file: Any) -> list[str]:  # noqa: ANN401 - an HDF5 file
+    names: list[str] = []
+    file.visititems(lambda name, item: names.append(name) if hasattr(item, "dtype") else None)
+    return names
+
+
+def _other_weight(mine: Any) -> TrainingError:  # noqa: ANN401 - a Keras variable
+    return TrainingError(f"The saved model has another {mine.path!r} than the trained one.", hint="Report this.")
 
 
 def load_model(folder: Path) -> KerasModel:

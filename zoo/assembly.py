@@ -22,13 +22,14 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from zoo.errors import ContractError
+from zoo.front import fixed_front
 from zoo.fused import AdaptingBatchNormalization, can_fuse
 from zoo.graph import AssembledBlock, Weight, assign_blocks, cuts, leaves, wake, weights_of
 from zoo.low_rank import adapted
 from zoo.worn import still_class, wearing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Hashable, Iterator, Sequence
 
     from zoo.contracts import Block, KerasLayer, KerasModel, Phase
 
@@ -53,7 +54,8 @@ class Assembly:
     unbuilt: tuple[str, ...]
     head: KerasModel = field(repr=False)
     _cuts: tuple[tuple[Any, ...], ...] = field(repr=False)
-    _parts: dict[tuple[str, int], KerasModel] = field(default_factory=dict, repr=False)
+    _front: tuple[Any, ...] = field(default=(), repr=False)
+    _parts: dict[tuple[Hashable, ...], KerasModel] = field(default_factory=dict, repr=False)
 
     def boundary(self, phase: Phase) -> int:
         """Number of blocks below the lowest open one: 0 when all are open, `len(blocks)` when none is."""
@@ -63,25 +65,45 @@ class Assembly:
         """The model from pictures to the tensors at a boundary (a list of one or more); None for boundary 0."""
         if boundary == 0:
             return None
-        return self._part("prefix", boundary, [self.model.input], list(self._cuts[boundary]))
+        return self._part(("prefix", boundary), [self.model.input], list(self._cuts[boundary]))
 
-    def tail(self, boundary: int) -> KerasModel:
-        """The model from the tensors at a boundary to logits; for boundary 0 from pictures. Shares all weights."""
-        return self._part("tail", boundary, list(self._cuts[boundary]), [self.model.output])
+    def front(self, boundary: int) -> KerasModel | None:
+        """The part of the head that no training changes, where no block is open: the model from features to fewer.
+
+        None where blocks are open, or the head begins with weights.
+        """
+        if boundary < len(self.blocks) or not self._front:
+            return None
+        return self._part(("front",), list(self.head.inputs), list(self._front))
+
+    def tail(self, boundary: int, *, of: Hashable = None) -> KerasModel:
+        """The model from the tensors at a boundary (behind the head's `front`, if it has one) to logits.
+
+        Args:
+            boundary: 0 is from pictures.
+            of: What it is compiled for: each has a model of its own, which shares all weights and is kept.
+        """
+        if self.front(boundary) is not None:
+            return self._part(("tail", boundary, of), list(self._front), list(self.head.outputs))
+        return self._part(("tail", boundary, of), list(self._cuts[boundary]), [self.model.output])
 
     def estimator(self, boundary: int) -> KerasModel:
-        """As `tail`, with functions of its own, which are traced while BatchNorm layers estimate their statistics.
+        """From the tensors at a boundary to logits, with functions that are traced while statistics are estimated.
 
         It is made anew whenever low-rank adapters come or go: it is never compiled, which makes `tail` trace anew.
         """
-        return self._part("estimator", boundary, list(self._cuts[boundary]), [self.model.output])
+        return self._part(("estimator", boundary), list(self._cuts[boundary]), [self.model.output])
 
-    def _part(self, kind: str, boundary: int, inputs: list[Any], outputs: list[Any]) -> KerasModel:
-        key = (kind, boundary)
+    def _part(self, key: tuple[Hashable, ...], inputs: list[Any], outputs: list[Any]) -> KerasModel:
         if key not in self._parts:
             entry, result = (side[0] if len(side) == 1 else side for side in (inputs, outputs))
-            self._parts[key] = keras.Model(entry, result, name=f"{kind}_{boundary}")
+            self._parts[key] = keras.Model(entry, result, name="_".join(str(part) for part in key[:2]))
         return self._parts[key]
+
+    def forget_tails(self, kept: Sequence[Hashable]) -> None:
+        """Lets go of tails that are compiled for something else, with their functions and optimisers."""
+        for key in [key for key in self._parts if key[0] == "tail" and key[-1] not in {None, *kept}]:
+            del self._parts[key]
 
     def is_open(self, weight: Weight, phase: Phase) -> bool:
         """Whether a phase declares a weight open. The head always is; statistics are never trained."""
@@ -109,8 +131,13 @@ class Assembly:
         return in_body and weight.role == "statistic" and weight.block >= len(self.blocks) - phase.re_estimated_blocks
 
     @contextlib.contextmanager
-    def opened(self, phase: Phase) -> Iterator[KerasModel]:
-        """Opens exactly the weights of a phase and yields the tail to be compiled; closes everything afterwards."""
+    def opened(self, phase: Phase, *, of: Hashable = None) -> Iterator[KerasModel]:
+        """Opens exactly the weights of a phase and yields the tail to be compiled; closes everything afterwards.
+
+        Args:
+            phase: Of the policy.
+            of: As in `tail`.
+        """
         boundary = self.boundary(phase)
         stateful = {id(weight.layer) for weight in self.weights if not weight.trainable}
         open_ids = {id(weight.variable) for weight in self.weights if self.is_open(weight, phase)}
@@ -133,7 +160,7 @@ class Assembly:
                 stack.callback(self._forget_estimators)
                 body = [w for w in self.weights if w.block < len(self.blocks) and id(w.variable) in open_ids]
                 stack.enter_context(adapted([weight.layer for weight in body], phase.rank))
-            yield self.tail(boundary)
+            yield self.tail(boundary, of=of)
 
     def _forget_estimators(self) -> None:
         for key in [key for key in self._parts if key[0] == "estimator"]:
@@ -158,8 +185,10 @@ class Assembly:
 
     def deliverable(self) -> KerasModel:
         """The model that leaves the library: raw RGB 0–255 in, probabilities out, stock layers, nothing random."""
-        probabilities = keras.layers.Softmax(name="probabilities", dtype="float32")(self.model.output)
-        return keras.Model(self.model.input, probabilities, name="classifier")
+        if ("deliverable",) not in self._parts:
+            probabilities = keras.layers.Softmax(name="probabilities", dtype="float32")(self.model.output)
+            self._parts[("deliverable",)] = keras.Model(self.model.input, probabilities, name="classifier")
+        return self._parts[("deliverable",)]
 
 
 def functional(backbone: object, *, name: str) -> KerasModel:
@@ -218,6 +247,7 @@ def assemble(backbone: KerasModel, head: KerasModel, blocks: Sequence[Block], *,
         unbuilt=unbuilt,
         head=head,
         _cuts=cuts(backbone, assembled, name=name),
+        _front=fixed_front(head),
     )
 
 

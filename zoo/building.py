@@ -9,7 +9,9 @@ import hashlib
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from zoo.backend import require_keras, reseed
 from zoo.contracts import Phase
@@ -19,6 +21,8 @@ from zoo.schedules import RATE_FACTORS, scaled_by, scaled_to
 from zoo.specs import channels_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from zoo.assembly import Assembly
     from zoo.augmenting import Augmenter
     from zoo.contracts import Backbone, KerasModel, WeightsChoice
@@ -52,7 +56,6 @@ def build(recipe: Recipe, catalog: Catalog) -> Built:
         WeightsError: If the weights cannot be had.
     """
     from zoo.assembly import assemble, functional
-    from zoo.augmenting import Augmenter
     from zoo.taps import tapped
 
     record = catalog.backbone(recipe.backbone.name)
@@ -62,21 +65,52 @@ def build(recipe: Recipe, catalog: Catalog) -> Built:
     with building_in(recipe.precision):
         backbone = functional(record.build(size=size, weights=weights, **own), name=record.name)
     _check_input(backbone, recipe.backbone)
-    reseed(recipe.seed)
     head_item, blocks = catalog.head(recipe.head.name), record.blocks_for(recipe.backbone.values())
     taps = head_item.taps(len(blocks), **recipe.head.values()) if head_item.taps else ()
     backbone, blocks = tapped(backbone, blocks, taps, name=record.name)
-    shapes = [tuple(int(side) if side is not None else None for side in out.shape[1:]) for out in backbone.outputs]
-    classes = len(recipe.classes)
-    head = head_item.build(tuple(shapes) if head_item.taps else shapes[0], classes, **recipe.head.values())
-    _check_head(head, recipe.head, classes)
-    assembly = assemble(backbone, head, blocks, name=record.name)
-    phases = plan_phases(recipe, catalog, blocks=len(blocks))
-    augmentation = catalog.augmentation(recipe.augmentation.name)
-    layers = tuple(augmentation.build(size, recipe.seed, **recipe.augmentation.values()))
+    head = build_head(recipe, catalog, backbone.outputs)
+    return joined(assemble(backbone, head, blocks, name=record.name), recipe, catalog)
+
+
+def build_head(recipe: Recipe, catalog: Catalog, features: Sequence[Any]) -> KerasModel:
+    """A recipe's head with the weights that its seed draws.
+
+    Args:
+        recipe: Head, classes and seed.
+        catalog: Where the head is looked up.
+        features: KerasTensors, or anything with a `shape`: the backbone's outputs.
+
+    Raises:
+        ContractError: If it is not what its contract says.
+    """
+    item, classes = catalog.head(recipe.head.name), len(recipe.classes)
+    shapes = [tuple(int(side) if side is not None else None for side in one.shape[1:]) for one in features]
     reseed(recipe.seed)
-    solve = functools.partial(head_item.solve, **recipe.head.values()) if head_item.solve else None
+    head = item.build(tuple(shapes) if item.taps else shapes[0], classes, **recipe.head.values())
+    _check_head(head, recipe.head, classes)
+    return head
+
+
+def joined(assembly: Assembly, recipe: Recipe, catalog: Catalog) -> Built:
+    """A network at its start with the rest of what a recipe names; layers that draw at random get seeds of the run."""
+    from zoo.augmenting import Augmenter
+
+    phases = plan_phases(recipe, catalog, blocks=len(assembly.blocks))
+    augmentation, head = catalog.augmentation(recipe.augmentation.name), catalog.head(recipe.head.name)
+    layers = tuple(augmentation.build(size_of(recipe.backbone), recipe.seed, **recipe.augmentation.values()))
+    for number, generator in enumerate(own_generators(assembly.model)):
+        first = np.random.SeedSequence([recipe.seed, number]).generate_state(1)[0] >> 1
+        generator.state.assign(np.array([first, 0], np.uint32))
+    reseed(recipe.seed)
+    solve = functools.partial(head.solve, **recipe.head.values()) if head.solve else None
     return Built(assembly, phases, Augmenter(layers, mixes_labels=augmentation.mixes_labels), solve)
+
+
+def own_generators(model: KerasModel) -> list[Any]:
+    """Keras' seed generators of all layers that were given no seed by their author."""
+    parts = model._flatten_layers()  # noqa: SLF001 - Keras has no public walk
+    found = [one for part in parts for one in part._seed_generators]  # noqa: SLF001 - nor a public name for them
+    return [one for one in found if one._initial_seed is None]  # noqa: SLF001 - as above
 
 
 def _check_input(backbone: KerasModel, spec: Spec) -> None:

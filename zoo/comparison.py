@@ -275,8 +275,9 @@ def _bench(catalog: Catalog, dataset: Dataset, store: Store, observe: Observer) 
 
     require_keras()  # before the next line imports it: TensorFlow reads its variables when it is imported
     from zoo.prefix import FeatureCache
+    from zoo.reuse import Networks
 
-    return Bench(catalog, dataset, store, FeatureCache(observe=observe), observe)
+    return Bench(catalog, dataset, store, FeatureCache(observe=observe), Networks(), observe)
 
 
 def _context(dataset: Dataset) -> Context:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from zoo import statistics
-from zoo.artefact import CARD, MODEL, save_model, write_card
+from zoo.artefact import CARD, MODEL, write_card
 from zoo.backend import clean_state, require_keras
-from zoo.building import build, carriers, codes_of, size_of, weights_fingerprint
+from zoo.building import carriers, codes_of, size_of, weights_fingerprint
 from zoo.cards import card_of
 from zoo.channels import has_alpha
 from zoo.environment import environment
@@ -26,11 +26,14 @@ from zoo.runtime import runtime
 from zoo.specs import channels_of
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from zoo.building import Built
     from zoo.dataset import Dataset
     from zoo.events import Observer
     from zoo.prefix import FeatureCache
     from zoo.registry import Catalog
+    from zoo.reuse import Networks
     from zoo.store import Store
     from zoo.training import Trained
     from zoo.values import Receipt, Recipe, RunRecord, Side, Status
@@ -49,6 +52,7 @@ class Bench:
         dataset: The pictures.
         store: Where runs are kept.
         cache: Features of frozen blocks.
+        networks: The network of the last run, for the next one that has the same.
         observe: Told about everything.
     """
 
@@ -56,6 +60,7 @@ class Bench:
     dataset: Dataset
     store: Store
     cache: FeatureCache
+    networks: Networks
     observe: Observer = ignore
 
 
@@ -155,31 +160,31 @@ def _explained(error: BaseException, catalog: Catalog) -> ZooError:
 
 
 def _execute(record: RunRecord, bench: Bench) -> RunRecord:
-    """Builds, trains, proves, saves and evaluates what was saved; returns the filled record."""
-    from zoo.evaluation import predict
-
+    """Builds, trains, proves and saves, and tries what was saved; returns the filled record."""
     recipe, dataset = record.recipe, bench.dataset
     bench.observe(Stage("building the network"))
-    built = build(recipe, bench.catalog)
+    built, delivery = bench.networks.take(recipe, bench.catalog)
     size, channels = size_of(recipe.backbone), channels_of(recipe.backbone)
     sides = (dataset.side("train", size, channels), dataset.side("validation", size, channels))
     notes = early_notes(recipe, built, len(sides[0].labels))
     for text in notes:
         bench.observe(Note(text, level="warning"))
     trained, receipt = _trained(record, bench, built, sides)
-    bench.observe(Stage("saving the model and scoring it anew"))
-    model = save_model(built.assembly.deliverable(), bench.store.folder(record.id))
-    predictions = predict(model, sides[1].pixels)
-    scores = statistics.score(predictions.probabilities, sides[1].labels)
-    check_delivered(trained, scores, precision=recipe.precision)
-    inference = inference_accuracy(built, model, sides[0])
+
+    def check(rows: np.ndarray[Any, Any], delivered: np.ndarray[Any, Any]) -> None:
+        check_delivered(trained.probabilities[rows], delivered, precision=recipe.precision)
+
+    bench.observe(Stage("saving the model"))
+    delivery.write(bench.store.folder(record.id), sides[1].pixels, check)
+    scores = statistics.score(trained.probabilities, sides[1].labels)
+    inference = inference_accuracy(built, sides[0])
     status, reason, late = verdict(built, trained, scores, inference, sides)
     bench.store.save_predictions(
         record.id,
         "validation",
         ids=dataset.ids("validation"),
         labels=sides[1].labels,
-        probabilities=predictions.probabilities,
+        probabilities=trained.probabilities,
     )
     return dataclasses.replace(
         record,
@@ -194,7 +199,7 @@ def _execute(record: RunRecord, bench: Bench) -> RunRecord:
         best_epoch=trained.best_epoch,
         trainable_weights=trained.trainable_weights,
         total_weights=sum(weight.size for weight in built.assembly.weights),
-        milliseconds_per_image=predictions.milliseconds_per_image,
+        milliseconds_per_image=delivery.milliseconds_per_image,
     )
 
 

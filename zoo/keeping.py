@@ -24,6 +24,11 @@ class Best:
         assembly: The network.
         phases: Of the policy; what no phase may move is not copied.
         metric: Name of the score that counts.
+
+    Attributes:
+        key: Rank of the best epoch.
+        epoch: Its number, 1-based; 0 before the first.
+        probabilities: (n, classes) of the validation pictures in that epoch.
     """
 
     def __init__(self, assembly: Assembly, phases: Sequence[Phase], metric: str) -> None:
@@ -32,6 +37,7 @@ class Best:
         ]
         self._attribute = metric
         self._values: list[Array] = []
+        self.probabilities: Array | None = None
         self.key = (-math.inf, -math.inf)
         self.epoch = 0
 
@@ -39,10 +45,10 @@ class Best:
         """Higher is better: the metric, and among equals the lower loss."""
         return (float(getattr(scores, self._attribute)), -scores.loss)
 
-    def offer(self, scores: Scores, epoch: int) -> None:
-        """Keeps the weights as they are now if their scores are the best so far."""
+    def offer(self, scores: Scores, epoch: int, probabilities: Array) -> None:
+        """Keeps the weights as they are now, and what they predict, if their scores are the best so far."""
         if self.rank(scores) > self.key:
-            self.key, self.epoch = self.rank(scores), epoch
+            self.key, self.epoch, self.probabilities = self.rank(scores), epoch, probabilities
             self._values = [weight.value for weight in self._free]
 
     def restore(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zoo.contracts import KerasModel
+    from zoo.disk_cache import DiskCache
     from zoo.events import Observer
+
+    Arrays = tuple[np.ndarray[Any, Any], ...]
 
 GIB = 1 << 30
 
@@ -39,12 +43,13 @@ class Features:
     Attributes:
         stored: Arrays with one row for each picture, or None when they are computed whenever they are asked for.
         pixels: uint8 (n, size, size, channels), the pictures.
-        prefix: The closed blocks; None where there are none, and the pictures are the tensors.
+        path: Models that lead from pictures to the tensors, each from what the one before makes; none where the
+            pictures are the tensors.
     """
 
     stored: tuple[np.ndarray[Any, Any], ...] | None
     pixels: np.ndarray[Any, Any] = field(repr=False)
-    prefix: KerasModel | None = field(repr=False)
+    path: tuple[KerasModel, ...] = field(repr=False)
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -53,73 +58,148 @@ class Features:
         """The tensors of some pictures."""
         if self.stored is not None:
             return [tensor[rows] for tensor in self.stored]
-        if self.prefix is None:
-            return [self.pixels[rows]]
-        return forward(self.prefix, [self.pixels[rows]])
+        return pass_through(self.path, self.pixels[rows])
+
+
+def pass_through(path: Sequence[KerasModel], pixels: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:
+    """What models, one after the other, make of pictures; nothing is kept."""
+    tensors = [pixels]
+    for model in path:
+        tensors = forward(model, tensors)
+    return tensors
 
 
 @dataclass
 class FeatureCache:
-    """Features in memory, the least recently used leaving first.
+    """Features in memory, the least recently used leaving first, and on disk where there is a cache for it.
 
-    The key holds the prefix's graph, configuration and weights, and the digest of the pixels, so a hit is equal to the
-    last bit to what would be computed, whatever ran before.
+    The key holds the graph, configuration and weights of the prefix, and the digest of the pixels, so a hit is equal to
+    the last bit to what would be computed, whatever ran before.
 
     Attributes:
-        limit: Most bytes kept, all entries together. Features of one side that are larger are never kept.
+        limit: Most bytes kept in memory, all entries together. Features of one side that are larger are never kept
+            there.
+        disk: Keeps features for later calls and other processes, read back as memory maps; None keeps them in memory
+            only.
         observe: Told about progress and about features that are too large.
     """
 
     limit: int = field(default_factory=_default_limit)
+    disk: DiskCache | None = None
     observe: Observer = ignore
-    _entries: OrderedDict[str, tuple[np.ndarray[Any, Any], ...]] = field(default_factory=OrderedDict, repr=False)
+    _entries: OrderedDict[str, Arrays] = field(default_factory=OrderedDict, repr=False)
 
-    def features(self, prefix: KerasModel | None, pixels: np.ndarray[Any, Any], *, key: str) -> Features:
-        """What a prefix makes of pictures, from the cache where it is there.
+    def features(
+        self,
+        path: Sequence[KerasModel],
+        pixels: np.ndarray[Any, Any],
+        *,
+        key: str,
+        prints: Sequence[str] | None = None,
+    ) -> Features:
+        """What models make of pictures, from the cache where it is there.
 
         Args:
-            prefix: Model from pictures to one or more tensors, or None for the pictures themselves.
+            path: The closed blocks, from pictures to one or more tensors, and the fixed front of the head, from these
+                to smaller ones; either may be missing.
             pixels: uint8 (n, size, size, channels).
             key: Names the pictures: digest of the split, side and size.
+            prints: Fingerprint of each model, where it is known to be the same still; made anew if not given.
         """
-        if prefix is None:
-            return Features(stored=(pixels,), pixels=pixels, prefix=None)
-        name = f"{key}:{fingerprint(prefix)}"
+        path = tuple(path)
+        if not path:
+            return Features(stored=(pixels,), pixels=pixels, path=())
+        names = [key]
+        for print_ in prints or [fingerprint(model) for model in path]:
+            names.append(f"{names[-1]}:{print_}")
+        stored = self._known(names[-1])
+        if stored is None:
+            stored = self._derived(path, pixels, names[1:])
+        if stored is None:
+            self._tell_too_large(path, pixels)
+        return Features(stored=stored, pixels=pixels, path=path)
+
+    def _derived(self, path: tuple[KerasModel, ...], pixels: np.ndarray[Any, Any], names: list[str]) -> Arrays | None:
+        """Computes features; where they lie behind the front of a head, from the backbone's, which other heads share.
+
+        If the backbone's features are too large to be kept, pictures go through both, batch by batch.
+        """
+        if len(path) == 1:
+            return self._made(names[0], path, [pixels])
+        first = self._known(names[0])
+        if first is None:
+            first = self._made(names[0], path[:1], [pixels])
+        if first is None:
+            return self._made(names[1], path, [pixels])
+        return self._made(names[1], path[1:], first, persist=False)
+
+    def _known(self, name: str) -> Arrays | None:
         if name in self._entries:
             self._entries.move_to_end(name)
-            return Features(stored=self._entries[name], pixels=pixels, prefix=prefix)
-        size = len(pixels) * _bytes_per_picture(prefix)
-        if size > self.limit:
-            text = (
-                f"The features of {len(pixels)} pictures would take {size / GIB:.1f} GiB, more than the limit of "
-                f"{self.limit / GIB:.1f} GiB: they are computed anew in every epoch."
-            )
-            self.observe(Note(text, level="warning"))
-            return Features(stored=None, pixels=pixels, prefix=prefix)
-        stored = self._compute(prefix, pixels)
-        self._keep(name, stored)
-        return Features(stored=stored, pixels=pixels, prefix=prefix)
+            return self._entries[name]
+        found = self.disk.find(_disk_key(name)) if self.disk is not None else None
+        if found is not None:
+            self._entries[name] = found
+        return found
 
-    @staticmethod
-    def pass_through(prefix: KerasModel | None, pixels: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:
-        """What a prefix makes of pictures that are never seen again, such as augmented ones; nothing is kept."""
-        return [pixels] if prefix is None else forward(prefix, [pixels])
+    def _made(
+        self, name: str, path: Sequence[KerasModel], source: Sequence[np.ndarray[Any, Any]], *, persist: bool = True
+    ) -> Arrays | None:
+        """Features of all rows, on disk if they may be, else in memory; None if they are too large for both."""
+        count, (shapes, kinds) = len(source[0]), _signature(path[-1])
+        shapes = [(count, *shape) for shape in shapes]
+        if self.disk is not None and persist and all(np.dtype(kind).kind == "f" for kind in kinds):
+            about = {"pictures": count, "tensors": [list(shape[1:]) for shape in shapes], "part": name.split(":")[1:3]}
+            with self.disk.create(_disk_key(name), kind="features", shapes=shapes, dtypes=kinds, about=about) as draft:
+                if draft is not None:
+                    self._fill(draft.arrays, path, source)
+            found = self.disk.find(_disk_key(name)) if draft is not None else None
+            if found is not None:
+                self._entries[name] = found
+                return found
+        if (
+            sum(int(np.prod(shape)) * np.dtype(kind).itemsize for shape, kind in zip(shapes, kinds, strict=True))
+            > self.limit
+        ):
+            return None
+        stored = tuple(np.empty(shape, kind) for shape, kind in zip(shapes, kinds, strict=True))
+        self._fill(stored, path, source)
+        self._entries[name] = stored
+        self._make_room()
+        return stored
 
-    def _compute(self, prefix: KerasModel, pixels: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], ...]:
-        stored: list[np.ndarray[Any, Any]] = []
-        for rows in batches(len(pixels)):
-            parts = forward_batch(prefix, [pixels[rows]])
-            if not stored:
-                stored = [np.empty((len(pixels), *part.shape[1:]), part.dtype) for part in parts]
+    def _fill(self, stored: Arrays, path: Sequence[KerasModel], source: Sequence[np.ndarray[Any, Any]]) -> None:
+        count = len(source[0])
+        for rows in batches(count):
+            parts = [tensor[rows] for tensor in source]
+            for model in path:
+                parts = forward_batch(model, parts)
             for tensor, part in zip(stored, parts, strict=True):
                 tensor[rows] = part
-            self.observe(Progress("computing frozen features", rows.stop, len(pixels)))
-        return tuple(stored)
+            self.observe(Progress("computing frozen features", rows.stop, count))
 
-    def _keep(self, name: str, stored: tuple[np.ndarray[Any, Any], ...]) -> None:
-        self._entries[name] = stored
-        while sum(tensor.nbytes for entry in self._entries.values() for tensor in entry) > self.limit:
+    def _make_room(self) -> None:
+        def held() -> int:
+            return sum(t.nbytes for entry in self._entries.values() for t in entry if not isinstance(t, np.memmap))
+
+        while held() > self.limit:
             self._entries.popitem(last=False)
+
+    def _tell_too_large(self, path: Sequence[KerasModel], pixels: np.ndarray[Any, Any]) -> None:
+        size = len(pixels) * _bytes(*_signature(path[-1]))
+        text = (
+            f"The features of {len(pixels)} pictures would take {size / GIB:.1f} GiB, more than the limit of "
+            f"{self.limit / GIB:.1f} GiB: they are computed anew in every epoch."
+        )
+        self.observe(Note(text, level="warning"))
+
+
+def _bytes(shapes: Sequence[tuple[int, ...]], kinds: Sequence[Any]) -> int:
+    return sum(math.prod(shape) * np.dtype(kind).itemsize for shape, kind in zip(shapes, kinds, strict=True))
+
+
+def _disk_key(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()
 
 
 def fingerprint(prefix: KerasModel) -> str:
@@ -159,8 +239,11 @@ def _plain(config: Any) -> str:  # noqa: ANN401 - any configuration
     return repr(config)
 
 
-def _bytes_per_picture(prefix: KerasModel) -> int:
-    def volume(shape: Sequence[int | None]) -> int:
-        return int(np.prod([side or BATCH for side in shape[1:]]))
-
-    return sum(volume(output.shape) * (2 if "16" in str(output.dtype) else 4) for output in prefix.outputs)
+def _signature(model: KerasModel) -> tuple[list[tuple[int, ...]], list[Any]]:
+    """Shape of each output for one picture, and its type as an array has it."""
+    one = [np.zeros((BATCH, *(side or 1 for side in entry.shape[1:])), np.float32) for entry in model.inputs]
+    known = all(side is not None for output in model.outputs for side in output.shape[1:])
+    if known and all(str(output.dtype) == "float32" for output in model.outputs):
+        return [tuple(output.shape[1:]) for output in model.outputs], [np.float32] * len(model.outputs)
+    made = forward_batch(model, one)  # bfloat16 is a type of another package, which the backend knows
+    return [part.shape[1:] for part in made], [part.dtype for part in made]

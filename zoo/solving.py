@@ -40,8 +40,7 @@ def solve_head(task: Task, solve: Solver, *, label_smoothing: float) -> tuple[fl
     """
     head = task.assembly.head
     layer = last_layer(head)
-    # One input that is given as a list of one makes Keras warn of the structure of every batch.
-    entrance = keras.Model(head.inputs if len(head.inputs) > 1 else head.inputs[0], layer.input)
+    entrance = _entrance(task, layer)
     learner, validation = task.features()
     inputs, targets = _training(task, entrance, learner)
     smoothed = targets * (1 - label_smoothing) + label_smoothing / task.classes
@@ -62,6 +61,16 @@ def solve_head(task: Task, solve: Solver, *, label_smoothing: float) -> tuple[fl
     logs = scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
     right = scores.argmax(axis=1) == targets.argmax(axis=1)
     return float(-(smoothed * logs).sum(axis=1).mean()), float(right.mean())
+
+
+def _entrance(task: Task, layer: KerasLayer) -> KerasModel | None:
+    """From what the tail takes to what the last layer takes; None if that is the same."""
+    head, front = task.assembly.head, task.assembly.front(task.assembly.boundary(task.phase))
+    begins = head.inputs if front is None else front.outputs
+    if len(begins) == 1 and begins[0] is layer.input:
+        return None
+    # One input that is given as a list of one makes Keras warn of the structure of every batch.
+    return keras.Model(begins if len(begins) > 1 else begins[0], layer.input)
 
 
 def _parts(solution: object) -> tuple[Array, Array]:
@@ -92,7 +101,7 @@ def last_layer(head: KerasModel) -> KerasLayer:
     return layer
 
 
-def _training(task: Task, entrance: KerasModel, learner: Features | None) -> tuple[Array, Array]:
+def _training(task: Task, entrance: KerasModel | None, learner: Features | None) -> tuple[Array, Array]:
     """What the last layer gets for the training pictures, augmented or not, and their targets."""
     targets = task.targets
     if learner is not None:
@@ -103,13 +112,14 @@ def _training(task: Task, entrance: KerasModel, learner: Features | None) -> tup
         for start in range(0, len(targets), batch):
             rows = np.arange(start, min(start + batch, len(targets)))
             tensors, some = task.batch(None, rows, targets)
-            inputs.append(forward(entrance, tensors)[0])
+            inputs.append(tensors[0] if entrance is None else forward(entrance, tensors)[0])
             mixed.append(some)
     return np.concatenate(inputs).astype(np.float32), np.concatenate(mixed)
 
 
-def _through(entrance: KerasModel, features: Features) -> Array:
+def _through(entrance: KerasModel | None, features: Features) -> Array:
     """float32 (n, width)."""
     rows = np.arange(len(features))
-    parts = [forward(entrance, features.take(rows[start : start + 256]))[0] for start in range(0, len(rows), 256)]
-    return np.concatenate(parts).astype(np.float32)
+    parts = [features.take(rows[start : start + 256]) for start in range(0, len(rows), 256)]
+    inputs = [tensors[0] if entrance is None else forward(entrance, tensors)[0] for tensors in parts]
+    return np.concatenate(inputs).astype(np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import numpy as np
 from zoo.errors import DivergedError
 from zoo.events import StepTaken, ignore
 from zoo.forward import batches, forward_batch
+from zoo.prefix import fingerprint, pass_through
 from zoo.scaling import drop_partial_step
 
 if TYPE_CHECKING:
@@ -54,10 +56,17 @@ class Task:
     cache: FeatureCache
     parts: int = 1
 
-    @property
-    def prefix(self) -> KerasModel | None:
-        """The closed blocks."""
-        return self.assembly.prefix(self.assembly.boundary(self.phase))
+    @functools.cached_property
+    def path(self) -> tuple[KerasModel, ...]:
+        """From pictures to what the tail takes: the closed blocks, and the head's fixed front where all are closed."""
+        boundary = self.assembly.boundary(self.phase)
+        parts = (self.assembly.prefix(boundary), self.assembly.front(boundary))
+        return tuple(part for part in parts if part is not None)
+
+    @functools.cached_property
+    def _prints(self) -> list[str]:
+        """What is closed in a phase has the same weights from its beginning to its end."""
+        return [fingerprint(model) for model in self.path]
 
     @property
     def targets(self) -> Array:
@@ -66,17 +75,18 @@ class Task:
 
     def features(self) -> tuple[Features | None, Features]:
         """Of the training pictures (None if they are augmented anew each time) and of the validation pictures."""
-        known = self.cache.features(self.prefix, self.validation.pixels, key=self.validation.key)
-        if self.augment.layers:
-            return None, known
-        return self.cache.features(self.prefix, self.learner.pixels, key=self.learner.key), known
+        known = self._features(self.validation)
+        return None if self.augment.layers else self._features(self.learner), known
+
+    def _features(self, side: Side) -> Features:
+        return self.cache.features(self.path, side.pixels, key=side.key, prints=self._prints)
 
     def batch(self, learner: Features | None, rows: Array, targets: Array) -> tuple[list[Array], Array]:
         """What the tail is trained on: tensors at the boundary and targets of some training pictures."""
         if learner is not None:
             return learner.take(rows), targets[rows]
         pictures, mixed = self.augment(self.learner.pixels[rows], targets[rows])
-        return self.cache.pass_through(self.prefix, pictures), mixed
+        return pass_through(self.path, pictures), mixed
 
 
 def take_step(task: Task, learner: Features | None, rows: Array, targets: Array) -> Array:

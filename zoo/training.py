@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from zoo.augmenting import Augmenter
 from zoo.averaging import averaged
 from zoo.batching import order, step_plan
-from zoo.compiling import compile_tail
+from zoo.compiling import compile_tail, purpose
 from zoo.errors import DivergedError, ReceiptError, TrainingError
 from zoo.events import EpochEnded, RateTested, Stage, ignore
 from zoo.forward import value_of
@@ -27,8 +29,6 @@ from zoo.values import EpochRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-
-    import numpy as np
 
     from zoo.assembly import Assembly
     from zoo.contracts import KerasModel, Phase
@@ -52,6 +52,7 @@ class Trained:
     Attributes:
         history: One record for each epoch.
         best_epoch: 1-based, over all phases.
+        probabilities: float32 (n, classes) of the validation pictures in that epoch, in inference mode.
         given: Positions in `Assembly.weights` of those that some optimiser was given.
         trainable_weights: Scalar weights given to an optimiser, most over the phases.
         steps: Steps of the optimiser, all phases.
@@ -61,6 +62,7 @@ class Trained:
 
     history: tuple[EpochRecord, ...]
     best_epoch: int
+    probabilities: Array = field(repr=False)
     given: frozenset[int]
     trainable_weights: int
     steps: int
@@ -113,6 +115,7 @@ def train(
         changes = augment or Augmenter()
         return Task(assembly, phase, tail, learner, validation, len(recipe.classes), changes, cache, parts)
 
+    assembly.forget_tails([purpose(phase, recipe, accumulate=parts) for phase in phases])
     phases, notes = _with_rate(assembly, phases, recipe, task_of, solves=solve is not None, observe=observe)
     most = steps = adapting = 0
     for phase in phases:
@@ -120,7 +123,8 @@ def train(
         if phase.re_estimated_blocks:
             _re_estimate(assembly, learner, cache, recipe, boundary=len(assembly.blocks) - phase.re_estimated_blocks)
         fixed = _fixed(assembly, phase)
-        with assembly.opened(phase) as tail:
+        use = purpose(phase, recipe, accumulate=parts)
+        with assembly.opened(phase, of=use) as tail:
             solved = solve if not phase.open_blocks else None
             if solved is None:
                 compile_tail(tail, assembly, phase, recipe, accumulate=parts)
@@ -143,7 +147,8 @@ def train(
         if earlier and best.key == before:
             notes.append(f"degraded in phase {phase.name!r}: the kept epoch is {best.epoch}, from an earlier phase")
         best.restore()
-    return Trained(tuple(history), best.epoch, frozenset(given), most, steps, adapting, tuple(notes))
+    predicted = np.asarray(best.probabilities, np.float32)
+    return Trained(tuple(history), best.epoch, predicted, frozenset(given), most, steps, adapting, tuple(notes))
 
 
 def _check_size(count: int) -> None:
@@ -180,7 +185,8 @@ def _with_rate(
     phase = max(counted, key=lambda one: one.learning_rate)  # the first of several
     observe(Stage("testing learning rates"))
     closed = task_of(phase, None)
-    with unchanged(assembly, closed.augment.layers, seed=recipe.seed), assembly.opened(phase) as tail:
+    use = purpose(phase, recipe, accumulate=closed.parts)
+    with unchanged(assembly, closed.augment.layers, seed=recipe.seed), assembly.opened(phase, of=use) as tail:
         task = task_of(phase, tail)
         compile_tail(tail, assembly, phase, recipe, accumulate=task.parts)
         if phase.re_estimated_blocks:
@@ -199,7 +205,8 @@ def _with_rate(
 def _re_estimate(assembly: Assembly, learner: Side, cache: FeatureCache, recipe: Recipe, *, boundary: int) -> None:
     """Replaces the statistics of the blocks above a boundary by those of the training pictures, not augmented."""
     boundary, batch = max(0, boundary), min(recipe.batch_size, len(learner.labels))
-    pictures = cache.features(assembly.prefix(boundary), learner.pixels, key=learner.key)
+    below = assembly.prefix(boundary)
+    pictures = cache.features((below,) if below else (), learner.pixels, key=learner.key)
     re_estimate(assembly, boundary=boundary, pictures=pictures, batch_size=batch, seed=recipe.seed)
 
 
@@ -223,7 +230,8 @@ class _Log:
         self, known: Features, loss: float, accuracy: float, *, learning_rate: float, began: float
     ) -> Scores:
         """Validates the network as it is now."""
-        scores = self.judge(probabilities(self.task.tail, known), self.task.validation.labels)
+        predicted = probabilities(self.task.tail, known)
+        scores = self.judge(predicted, self.task.validation.labels)
         self.history.append(
             EpochRecord(
                 phase=self.task.phase.name,
@@ -237,7 +245,7 @@ class _Log:
                 seconds=time.perf_counter() - began,
             )
         )
-        self.best.offer(scores, len(self.history))
+        self.best.offer(scores, len(self.history), predicted)
         self.observe(EpochEnded(self.history[-1], self.recipe.epochs))
         return scores
 

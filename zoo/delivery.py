@@ -1,0 +1,72 @@
+"""The model that leaves the library, written for each run of a network and tried as a whole with the first.
+
+Whether plain Keras loads the file, and whether the whole graph says what its two parts said in training, depends on the
+graph and not on the values in it. So both are tried with the first run of a network. Of every file all weights are read
+again, and must be those of the trained network, bit for bit.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zoo.artefact import check_draft, graph_of, load_draft, places_of, publish, write_draft
+from zoo.evaluation import predict
+from zoo.forward import BATCH
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from zoo.contracts import KerasModel
+
+    Array = np.ndarray[Any, Any]
+
+TRIED = 4 * BATCH
+"""Most validation pictures that a whole network is run on."""
+
+
+class Delivery:
+    """How the runs of one network are written.
+
+    Args:
+        model: Raw pictures 0–255 in, probabilities out.
+
+    Attributes:
+        milliseconds_per_image: What the whole network takes for a picture; known after the first run.
+    """
+
+    def __init__(self, model: KerasModel) -> None:
+        self._model = model
+        self._graph = b""
+        self._places: tuple[str, ...] | None = None
+        self.milliseconds_per_image = 0.0
+
+    def write(self, folder: Path, pixels: Array, check: Callable[[Array, Array], None]) -> None:
+        """Writes `model.keras` and proves that it is the trained network.
+
+        Args:
+            folder: Of the run.
+            pixels: uint8 (n, size, size, channels), validation pictures.
+            check: Called with row numbers and float32 (rows, classes), what the loaded model says of some of these
+                pictures; raises if it is not what the network said in training.
+
+        Raises:
+            TrainingError: If the file cannot be loaded again with equal weights.
+            StoreError: If the folder cannot be written.
+        """
+        draft = write_draft(self._model, folder)
+        if self._places is not None and graph_of(draft) == self._graph:
+            check_draft(draft, self._model, self._places)
+        else:
+            self._try_whole(draft, folder, pixels, check)
+        publish(draft, folder)
+
+    def _try_whole(self, draft: Path, folder: Path, pixels: Array, check: Callable[[Array, Array], None]) -> None:
+        again = load_draft(draft, self._model)
+        rows = np.unique(np.linspace(0, len(pixels) - 1, min(TRIED, len(pixels))).astype(np.int64))
+        predicted = predict(again, pixels[rows])
+        check(rows, predicted.probabilities)
+        self.milliseconds_per_image = predicted.milliseconds_per_image
+        self._graph, self._places = graph_of(draft), places_of(again, folder)

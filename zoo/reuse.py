@@ -1,0 +1,91 @@
+"""Networks are built once and set back to their start, while runs that have the same one follow each other.
+
+A network that is set back is equal to a new one to the last bit: weights and statistics get the values that they had,
+the head's those that its initialisers draw from the seed of the run, and the seeds of layers that draw at random are
+set from the run's seed after every build, the first one too. So a run does not depend on what ran before it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from zoo.building import build, build_head, joined, weights_fingerprint
+from zoo.delivery import Delivery
+from zoo.forward import value_of
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    import numpy as np
+
+    from zoo.assembly import Assembly
+    from zoo.building import Built
+    from zoo.registry import Catalog
+    from zoo.values import Recipe
+
+    Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """A network that is kept, with all its variables as they were after it was built."""
+
+    key: Hashable
+    assembly: Assembly
+    start: list[Array]
+    delivery: Delivery
+
+
+class Networks:
+    """The network of the last run, for the next one. One is kept at a time, so memory does not grow with runs."""
+
+    def __init__(self) -> None:
+        self._kept: _Kept | None = None
+
+    def take(self, recipe: Recipe, catalog: Catalog) -> tuple[Built, Delivery]:
+        """A recipe's network at its start, and how its runs are written.
+
+        Raises:
+            ContractError: If a plugin's part is not what its contract says.
+            WeightsError: If the weights cannot be had.
+        """
+        key, kept = _key(recipe, catalog), self._kept
+        self._kept = None  # what fails now must not be taken for a good one later
+        if kept is not None and kept.key == key:
+            _set_back(kept, recipe, catalog)
+            built = joined(kept.assembly, recipe, catalog)
+        else:
+            del kept
+            built = build(recipe, catalog)
+            start = [value_of(variable) for variable in built.assembly.model.variables]
+            kept = _Kept(key, built.assembly, start, Delivery(built.assembly.deliverable()))
+        if _can_be_kept(built.assembly):
+            self._kept = kept
+        return built, kept.delivery
+
+    def forget(self) -> None:
+        """Lets go of the network, for instance after a run that failed in the middle."""
+        self._kept = None
+
+
+def _key(recipe: Recipe, catalog: Catalog) -> Hashable:
+    """What decides a network's graph and where it starts. Random weights are drawn from the seed, all in one go."""
+    weights = weights_fingerprint(catalog.backbone(recipe.backbone.name), recipe.backbone)
+    seed = recipe.seed if weights == "none" else None
+    return (recipe.backbone, weights, recipe.head, len(recipe.classes), recipe.precision, seed)
+
+
+def _set_back(kept: _Kept, recipe: Recipe, catalog: Catalog) -> None:
+    model, head = kept.assembly.model, kept.assembly.head
+    for variable, value in zip(model.variables, kept.start, strict=True):
+        variable.assign(value)
+    fresh = build_head(recipe, catalog, head.inputs)
+    for mine, new in zip(head.variables, fresh.variables, strict=True):
+        mine.assign(value_of(new))
+
+
+def _can_be_kept(assembly: Assembly) -> bool:
+    """Whether all that a run could change are variables: so it is with Keras' own layers, of others nobody knows."""
+    parts = assembly.model._flatten_layers()  # noqa: SLF001 - Keras has no public walk
+    return all(type(part).__module__.partition(".")[0] == "keras" for part in parts)
