@@ -58,6 +58,11 @@ def milliseconds(value: float | None) -> str:
     return f"{value:.1f}" if value else MISSING
 
 
+def amount(size: int) -> str:
+    """Bytes in binary units with one decimal: `0.5 MiB`, `12.0 MiB`, `1.5 GiB`."""
+    return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.1f} MiB"
+
+
 def counted(number: int, noun: str, plural: str = "") -> str:
     """A number with its noun: `1 row`, `3 rows`, `1,200 pictures`."""
     return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"

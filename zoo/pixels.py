@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import math
 import os
-import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from zoo import decoding, folders
+from zoo import decoding, figures, folders
 from zoo.channels import of_image
 from zoo.decoding import RGB
+from zoo.disk_space import reserve
 from zoo.errors import SourceError
 from zoo.events import Note, ignore
 from zoo.values import Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import IO
 
     from zoo.events import Observer
     from zoo.values import FloatArray, ImageTable, UInt8Array
@@ -176,38 +174,20 @@ def _allocate(shape: tuple[int, int, int, int], *, limit: int, directory: Path |
     folder = Path(directory or tempfile.gettempdir())
     observe(
         Note(
-            f"{count:,} pictures of {size} × {size} pixels take {_amount(needed)}, more than the {_amount(limit)} "
-            f"that may be held in memory: they are kept in a temporary file in {folder}."
+            f"{count:,} pictures of {size} × {size} pixels take {figures.amount(needed)}, more than the "
+            f"{figures.amount(limit)} that may be held in memory: they are kept in a temporary file in {folder}."
         )
     )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder, prefix="zoo-pixels-") as file:
-            _reserve(file, needed, folder=folder)
+            reserve(file, needed, folder=folder)
             return np.memmap(file, np.uint8, mode="w+", shape=shape)
     except OSError as error:
         raise SourceError(
-            f"{_amount(needed)} for pixels cannot be written to {folder}: {error.strerror or error}.",
+            f"{figures.amount(needed)} for pixels cannot be written to {folder}: {error.strerror or error}.",
             hint="Free some space, give another folder, or use a smaller picture size.",
         ) from error
-
-
-def _reserve(file: IO[bytes], needed: int, *, folder: Path) -> None:
-    """Take the space now: a full disk would otherwise kill the process when a page of the map is written."""
-    if shutil.disk_usage(folder).free < needed:
-        raise OSError(f"only {_amount(shutil.disk_usage(folder).free)} are free there")
-    allocate = getattr(os, "posix_fallocate", None)
-    if not allocate:
-        return
-    try:
-        allocate(file.fileno(), 0, needed)
-    except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:  # others: a file system that cannot reserve
-            raise
-
-
-def _amount(size: int) -> str:
-    return f"{size / _GIB:.1f} GiB" if size >= _GIB else f"{size / 2**20:.1f} MiB"
 
 
 def _check_size(size: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -86,7 +87,7 @@ def test_full_disk_is_an_error_before_anything_is_read(
     class Usage:
         free = 2 * 2**20
 
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda _: Usage)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage)
     table = ImageTable(table.location, table.classes, table.pictures * 300)
     with pytest.raises(SourceError, match=r"2\.1 MiB for pixels cannot be written to .*: only 2\.0 MiB are free there"):
         load_pixels(table, range(1800), size=20, limit_bytes=10, directory=tmp_path)
