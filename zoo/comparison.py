@@ -13,7 +13,7 @@ from zoo.backend import quiet, require_keras
 from zoo.board import Board, Context, baselines, build_board
 from zoo.errors import RunNotFoundError, StoreError, ZooError
 from zoo.events import GridStarted, Note
-from zoo.lineup import Settings, check_settings, combinations, recipe_of
+from zoo.lineup import Settings, check_settings, combinations, lines_of, recipe_of
 from zoo.plugins import load_catalog
 from zoo.progress import for_python
 from zoo.recipe import row_digest
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from zoo.runs import Run
     from zoo.values import Metric, Optimiser, Precision, RunRecord, Schedule
 
+    Rate = float | Literal["auto"] | None
 
 POLICIES = ("freeze-all", "bn-affine", "bn-trainable", "unfreeze-top-k:k=2")
 """Compared when none are named."""
@@ -137,8 +138,8 @@ def compare(
     augmentations: Sequence[str] = ("none",),
     seeds: int = 1,
     epochs: int = 10,
-    batch_size: int = 32,
-    learning_rate: float | Literal["auto"] | None = None,
+    batch_size: int | Sequence[int] = 32,
+    learning_rate: Rate | Sequence[Rate] = None,
     schedule: Schedule = "policy",
     optimiser: Optimiser = "adam",
     weight_decay: float = 0.0,
@@ -168,8 +169,9 @@ def compare(
         augmentations: Names with options.
         seeds: Runs of each row, with the seeds 0, 1, 2, …; the mean is ranked.
         epochs: As in `fit`, and so are the rest.
-        batch_size: Pictures in a batch.
+        batch_size: Pictures in a batch; several make a row for each.
         learning_rate: Highest rate of the phases; each policy's own if not given; `auto` tests rates in each run.
+            Several make a row for each.
         schedule: Course of the rate in every phase; `policy` is what the policy's phases say.
         optimiser: `adam`, `adamw`, `sgd` (Nesterov's momentum 0.9), `rmsprop` or `lion`.
         weight_decay: Share of each weight, times the rate, that every step takes off; not of biases, gammas and betas.
@@ -194,24 +196,25 @@ def compare(
     items = catalog or load_catalog()
     watch = observe or for_python()
     specs = combinations(items, backbones, heads, policies, augmentations)
-    settings = Settings(
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        schedule=schedule,
-        optimiser=optimiser,
-        weight_decay=weight_decay,
-        accumulate=accumulate,
-        ema=ema,
-        precision=precision,
-        label_smoothing=label_smoothing,
-        patience=patience,
-        metric=metric,
-    )
-    check_settings({**dataclasses.asdict(settings), "seeds": seeds})
+    settings = {
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "schedule": schedule,
+        "optimiser": optimiser,
+        "weight_decay": weight_decay,
+        "accumulate": accumulate,
+        "ema": ema,
+        "precision": precision,
+        "label_smoothing": label_smoothing,
+        "patience": patience,
+        "metric": metric,
+    }
+    check_settings({"seeds": seeds})
+    lines = lines_of(settings)
     with Store(store) as opened:
         dataset = _dataset(data, items, opened, source=source, split=split, split_seed=split_seed, observe=watch)
-        recipes = [recipe_of(dataset, row, seed, settings) for row in specs for seed in range(seeds)]
+        recipes = [recipe_of(dataset, row, seed, line) for row in specs for line in lines for seed in range(seeds)]
         bench = _bench(items, dataset, opened, watch)
         context = _context(dataset)
         opened.save_board_context(context.data, context.split, context)

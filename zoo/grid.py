@@ -25,6 +25,8 @@ from zoo.settings import SETTINGS, setting_fault
 if TYPE_CHECKING:
     from zoo.values import Metric, Optimiser, Precision, Schedule
 
+    Rate = float | Literal["auto"] | None
+
 _PLACES = re.compile(r"demo(:.*)?|[A-Za-z][A-Za-z0-9+.-]+://.*", re.DOTALL)
 """Data that are no path: the built-in demo, and addresses."""
 
@@ -42,10 +44,11 @@ class GridRecipe:
         augmentations: Specs of augmentations.
         seeds: Number of seeds for each row.
         epochs: Epochs over all phases.
-        batch_size: Pictures in a batch.
+        batch_size: Pictures in a batch; several make a row for each.
         split: Shares of training, validation and test part; they add up to 1.
         split_seed: Seed that draws the split.
-        learning_rate: Highest rate of a policy's phases; None for its own, `auto` for that of a range test.
+        learning_rate: Highest rate of a policy's phases; None for its own, `auto` for that of a range test; several
+            make a row for each.
         schedule: Course of the rate in every phase; `policy` is what the policy says.
         optimiser: What turns gradients into steps.
         weight_decay: Share of each weight, times the rate, that every step takes off.
@@ -66,10 +69,10 @@ class GridRecipe:
     augmentations: tuple[str, ...] = ()
     seeds: int = 1
     epochs: int = 10
-    batch_size: int = 32
+    batch_size: int | tuple[int, ...] = 32
     split: tuple[float, float, float] = (0.7, 0.15, 0.15)
     split_seed: int = 0
-    learning_rate: float | Literal["auto"] | None = None
+    learning_rate: Rate | tuple[Rate, ...] = None
     schedule: Schedule = "policy"
     optimiser: Optimiser = "adam"
     weight_decay: float = 0.0
@@ -81,6 +84,9 @@ class GridRecipe:
     metric: Metric = "accuracy"
     store: Path | None = None
 
+
+SEVERAL = ("batch_size", "learning_rate")
+"""Settings of which a grid may have several values."""
 
 _LISTS = ("backbones", "heads", "policies", "augmentations")
 _TEXTS = ("data", "source", "split", "store")
@@ -164,6 +170,10 @@ def _value(key: str, value: object, *, path: Path) -> object:
         return value if key == "source" else _place(key, value, folder=path.parent)
     if key == "patience" and value is False:
         return None  # TOML has no null
+    if key in SEVERAL and isinstance(value, list) and value:
+        if len(set(map(repr, value))) < len(value):
+            raise RecipeError(f"{path}: {key} names something twice: {value!r}.", hint="Each once is enough.")
+        return tuple(_value(key, one, path=path) for one in value)
     fault = setting_fault(key, value)
     if fault:
         raise RecipeError(f"{path}: {fault}", hint=f"{key}: {SETTINGS[key].help}")

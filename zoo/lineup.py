@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from zoo.errors import RecipeError, UsageError
 from zoo.feasibility import check_backends, check_channels
+from zoo.grid import SEVERAL
 from zoo.recipe import complete_augmentation, complete_backbone, complete_head, complete_policy, validate_recipe
 from zoo.settings import setting_fault
 from zoo.values import Recipe
@@ -47,6 +48,26 @@ def check_settings(settings: dict[str, object]) -> None:
             raise RecipeError(fault, hint=f"Change {name}.")
 
 
+def lines_of(settings: dict[str, Any]) -> list[Settings]:
+    """Settings of rows: one for each combination of the values that are lists. Raises: RecipeError.
+
+    Args:
+        settings: By the names of `Settings`; `learning_rate` and `batch_size` may be a list or tuple of values.
+    """
+    columns = {name: settings[name] for name in SEVERAL if isinstance(settings[name], list | tuple)}
+    for name, values in columns.items():
+        if not values or len(set(values)) < len(values):
+            raise RecipeError(
+                f"{name} must be one value or a list of different ones, not {values!r}.", hint=f"Change {name}."
+            )
+    made = []
+    for values in product(*columns.values()):
+        one = settings | dict(zip(columns, values, strict=True))
+        check_settings(one)
+        made.append(Settings(**one))
+    return made
+
+
 def combinations(
     catalog: Catalog,
     backbones: Sequence[str],
@@ -54,7 +75,7 @@ def combinations(
     policies: Sequence[str],
     augmentations: Sequence[str],
 ) -> list[tuple[Spec, Spec, Spec, Spec]]:
-    """All combinations, each once, those that share frozen work side by side. Raises: UsageError, RecipeError."""
+    """All combinations, each once, those that share a network side by side. Raises: UsageError, RecipeError."""
     named = {"backbone": backbones, "head": heads, "policy": policies, "augmentation": augmentations}
     for kind, names in named.items():
         if isinstance(names, str) or not names:
@@ -63,13 +84,12 @@ def combinations(
             )
     columns = (
         [complete_backbone(catalog, name) for name in backbones],
-        [complete_policy(catalog, name) for name in policies],
         [complete_head(catalog, name) for name in heads],
+        [complete_policy(catalog, name) for name in policies],
         [complete_augmentation(catalog, name) for name in augmentations],
     )
     check_backends(catalog, columns[0])
-    rows = ((backbone, head, policy, extra) for backbone, policy, head, extra in product(*columns))
-    return list(dict.fromkeys(rows))
+    return list(dict.fromkeys(product(*columns)))
 
 
 def recipe_of(dataset: Dataset, row: tuple[Spec, Spec, Spec, Spec], seed: int, settings: Settings) -> Recipe:

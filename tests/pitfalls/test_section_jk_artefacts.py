@@ -151,7 +151,7 @@ def test_pitfall_94_features_beyond_the_limit_are_not_kept(bench: Bench) -> None
     assembly = bench.build(bench.recipe()).assembly
     events: list[Any] = []
     cache = FeatureCache(limit=1000, observe=events.append)
-    features = cache.features(assembly.prefix(4), bench.pixels, key="x")
+    features = cache.features((assembly.prefix(4),), bench.pixels, key="x")
     assert features.stored is None
     assert [event.level for event in events if isinstance(event, Note)] == ["warning"]
     assert features.take(slice(0, 3))[0].shape == (3, 4, 4, 12)
@@ -162,10 +162,10 @@ def test_the_cache_never_grows_beyond_its_limit(bench: Bench) -> None:
     assembly = bench.build(bench.recipe()).assembly
     size = 48 * 4 * 4 * 12 * 4
     cache = FeatureCache(limit=2 * size)
-    first = cache.features(assembly.prefix(4), bench.pixels, key="a").stored
+    first = cache.features((assembly.prefix(4),), bench.pixels, key="a").stored
     for key in ("b", "a", "c"):
-        cache.features(assembly.prefix(4), bench.pixels, key=key)
-    assert cache.features(assembly.prefix(4), bench.pixels, key="a").stored is first
+        cache.features((assembly.prefix(4),), bench.pixels, key=key)
+    assert cache.features((assembly.prefix(4),), bench.pixels, key="a").stored is first
     assert len(cache._entries) == 2
 
 

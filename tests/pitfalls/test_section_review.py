@@ -49,7 +49,7 @@ def test_pitfall_74_features_of_another_network_are_never_taken() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), dtype=np.uint8)
     cache = FeatureCache()
     for model in (network(), network("tanh"), network(scale=0.5)):
-        stored = cache.features(model, pixels, key="x").stored
+        stored = cache.features((model,), pixels, key="x").stored
         assert stored is not None
         assert np.array_equal(stored[0], forward(model, [pixels])[0])
 

@@ -144,6 +144,6 @@ def test_precise_statistics_are_those_of_the_averaged_weights(bench: Bench) -> N
     bench.train(built, recipe)
     statistics = [weight for weight in built.assembly.weights if weight.role == "statistic"]
     delivered = [value_of(weight.variable).tobytes() for weight in statistics]
-    pictures = FeatureCache().features(None, bench.pixels, key="train")
+    pictures = FeatureCache().features((), bench.pixels, key="train")
     re_estimate(built.assembly, boundary=0, pictures=pictures, batch_size=16, seed=recipe.seed)
     assert [value_of(weight.variable).tobytes() for weight in statistics] == delivered

@@ -146,7 +146,7 @@ def test_statistics_are_estimated_with_the_adapters_of_their_phase(bench: Bench)
     low = dataclasses.replace(built.phases[0], epochs=1, batch_norm="adapting", statistics="precise")
     full = dataclasses.replace(low, open_weights="all", rank=0)
     statistics_of = [w for w in assembly.weights if w.role == "statistic"]
-    pictures = FeatureCache().features(None, bench.pixels, key="train")
+    pictures = FeatureCache().features((), bench.pixels, key="train")
     seen: list[str] = []
 
     def judge(probabilities: np.ndarray, labels: np.ndarray) -> Any:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def estimate(bench: Bench, assembly: Any, *, boundary: int = 0, batch_size: int = 16) -> dict[str, np.ndarray]:
     """All weights by path after a re-estimation over the bench's pictures."""
-    pictures = FeatureCache().features(assembly.prefix(boundary), bench.pixels, key="train")
+    pictures = FeatureCache().features((assembly.prefix(boundary),) if boundary else (), bench.pixels, key="train")
     re_estimate(assembly, boundary=boundary, pictures=pictures, batch_size=batch_size, seed=0)
     return values(assembly)
 

@@ -139,7 +139,7 @@ def test_features_of_a_prefix_in_mixed_precision_train_the_head(bench: Bench, pr
     built = bench.build(recipe)
     from zoo.prefix import FeatureCache
 
-    features = FeatureCache().features(built.assembly.prefix(4), bench.pixels, key="k")
+    features = FeatureCache().features((built.assembly.prefix(4),), bench.pixels, key="k")
     assert features.stored is not None
     assert [str(tensor.dtype) for tensor in features.stored] == [precision]
     assert built.assembly.model.output.dtype == "float32"

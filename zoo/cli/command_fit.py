@@ -1,6 +1,6 @@
 """`zoo fit`: one run."""
 
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
@@ -77,8 +77,8 @@ def _run(grid: GridRecipe, session: Session, *, seed: int, json: bool) -> None:
             policy=grid.policies[0],
             augment=grid.augmentations[0],
             epochs=grid.epochs,
-            batch_size=grid.batch_size,
-            learning_rate=grid.learning_rate,
+            batch_size=cast("int", grid.batch_size),  # several come from lists only, which `fit` has no options for
+            learning_rate=cast("float | None", grid.learning_rate),
             schedule=grid.schedule,
             optimiser=grid.optimiser,
             weight_decay=grid.weight_decay,

@@ -26,6 +26,13 @@ def _setting(name: str, *flags: str, metavar: str) -> typer.models.OptionInfo:
     return option
 
 
+def _several(name: str, *flags: str, metavar: str) -> typer.models.OptionInfo:
+    """As `_setting`, for one that can be given several times."""
+    option = _setting(name, *flags, metavar=metavar)
+    option.help = f"{option.help} Can be repeated: a row for each."
+    return option
+
+
 Json = Annotated[bool, typer.Option("--json", help="Write one JSON document to stdout and nothing else.")]
 
 Store = Annotated[
@@ -61,7 +68,9 @@ Seed = Annotated[int | None, _setting("seed", "--seed", metavar="N")]
 Seeds = Annotated[int | None, _setting("seeds", "--seeds", metavar="N")]
 Epochs = Annotated[int | None, _setting("epochs", "--epochs", metavar="N")]
 BatchSize = Annotated[int | None, _setting("batch_size", "--batch-size", metavar="N")]
+BatchSizes = Annotated[list[int] | None, _several("batch_size", "--batch-size", metavar="N")]
 Rate = Annotated[str | None, _setting("learning_rate", "--lr", metavar="RATE")]
+Rates = Annotated[list[str] | None, _several("learning_rate", "--lr", metavar="RATE")]
 Course = Annotated[Schedule | None, _setting("schedule", "--schedule", metavar="NAME")]
 OptimiserName = Annotated[Optimiser | None, _setting("optimiser", "--optimiser", metavar="NAME")]
 Decay = Annotated[float | None, _setting("weight_decay", "--weight-decay", metavar="DECAY")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from zoo import figures
 from zoo.cli.options import STORE
@@ -42,8 +42,7 @@ def grid_of(data: str | None, recipe: Path | None, given: Mapping[str, object]) 
     changes: dict[str, object] = {name: value for name, value in given.items() if value not in (None, [], ())}
     if data is not None:
         changes["data"] = data
-    readers = {"split": parse_split, "patience": patience_of, "learning_rate": rate_of}
-    changes |= {name: read(str(changes[name])) for name, read in readers.items() if name in changes}
+    _read(changes)
     for name in ("backbones", "heads", "policies", "augmentations"):
         if name in changes:
             changes[name] = tuple(changes[name])  # type: ignore[arg-type]
@@ -51,6 +50,25 @@ def grid_of(data: str | None, recipe: Path | None, given: Mapping[str, object]) 
     if not grid.backbones:
         raise UsageError("No backbone is named.", hint="Add -b NAME, or several; `zoo list backbones` shows them.")
     return grid
+
+
+def _read(changes: dict[str, object]) -> None:
+    """Turns words of the command line into values, in place."""
+    readers = {"split": parse_split, "patience": patience_of}
+    changes |= {name: read(str(changes[name])) for name, read in readers.items() if name in changes}
+    if isinstance(changes.get("learning_rate"), str):
+        changes["learning_rate"] = rate_of(str(changes["learning_rate"]))
+    for name, read in (("learning_rate", rate_of), ("batch_size", int)):
+        values = changes.get(name)
+        if isinstance(values, list):
+            changes[name] = _one_or_several(name, [read(value) for value in values])
+
+
+def _one_or_several(name: str, values: list[Any]) -> object:
+    """What an option that can be repeated was given."""
+    if len(set(values)) < len(values):
+        raise UsageError(f"{name} is given the same value twice: {values!r}.", hint="Each once is enough.")
+    return values[0] if len(values) == 1 else tuple(values)
 
 
 def is_grid_file(data: str) -> bool:
@@ -107,10 +125,18 @@ def grid_words(grid: GridRecipe, *, policies: tuple[str, ...]) -> str:
         (len(grid.heads) or 1, "head", "heads"),
         (len(grid.policies or policies), "policy", "policies"),
         (len(grid.augmentations) or 1, "augmentation", "augmentations"),
+        (_number(grid.batch_size), "batch size", "batch sizes"),
+        (_number(grid.learning_rate), "learning rate", "learning rates"),
     )
     rows = 1
     for size, _, _ in sizes:
         rows *= size
-    factors = " × ".join(figures.counted(size, one, many) for size, one, many in sizes)
+    told = [*sizes[:4], *(size for size in sizes[4:] if size[0] > 1)]
+    factors = " × ".join(figures.counted(size, one, many) for size, one, many in told)
     seeds = f" × {grid.seeds} seeds = {figures.counted(rows * grid.seeds, 'run')}" if grid.seeds > 1 else ""
     return f"{figures.counted(rows, 'row')}{seeds}, at most {figures.counted(grid.epochs, 'epoch')} each: {factors}"
+
+
+def _number(setting: object) -> int:
+    """How many rows a setting makes of one."""
+    return len(setting) if isinstance(setting, tuple) else 1
