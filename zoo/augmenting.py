@@ -5,7 +5,7 @@ Layers are called on values, one batch after the other, never inside a compiled 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -14,6 +14,8 @@ import numpy as np
 from zoo.errors import TrainingError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from zoo.contracts import KerasLayer
 
     Array = np.ndarray[Any, Any]
@@ -26,10 +28,20 @@ class Augmenter:
     Attributes:
         layers: In the order of their application; none for no augmentation.
         mixes_labels: Whether they are called with pictures and targets; see `contracts.Augmentation`.
+        make: Builds the layers with another seed.
+        key: Names the augmentation with its options and its seed.
     """
 
     layers: tuple[KerasLayer, ...] = ()
     mixes_labels: bool = False
+    make: Callable[[int], tuple[KerasLayer, ...]] | None = field(default=None, repr=False)
+    key: str = ""
+
+    def again(self, number: int) -> Augmenter:
+        """The same augmentation with draws of its own, which depend on its seed and this number alone."""
+        if self.make is None:
+            return self
+        return Augmenter(self.make(number), self.mixes_labels)
 
     def __call__(self, pictures: Array, targets: Array) -> tuple[Array, Array]:
         """New versions of a batch.

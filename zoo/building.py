@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from zoo.assembly import Assembly
     from zoo.augmenting import Augmenter
-    from zoo.contracts import Backbone, KerasModel, WeightsChoice
+    from zoo.contracts import Backbone, KerasLayer, KerasModel, WeightsChoice
     from zoo.registry import Catalog
     from zoo.stepping import Solver
     from zoo.values import Recipe, Spec
@@ -97,13 +97,26 @@ def joined(assembly: Assembly, recipe: Recipe, catalog: Catalog) -> Built:
 
     phases = plan_phases(recipe, catalog, blocks=len(assembly.blocks))
     augmentation, head = catalog.augmentation(recipe.augmentation.name), catalog.head(recipe.head.name)
-    layers = tuple(augmentation.build(size_of(recipe.backbone), recipe.seed, **recipe.augmentation.values()))
+
+    def layers(view: int | None = None) -> tuple[KerasLayer, ...]:
+        seed = recipe.seed if view is None else int(np.random.SeedSequence([recipe.seed, view]).generate_state(1)[0])
+        reseed(seed)
+        built = tuple(augmentation.build(size_of(recipe.backbone), seed, **recipe.augmentation.values()))
+        reseed(recipe.seed)
+        return built
+
+    augmenter = Augmenter(
+        layers(),
+        augmentation.mixes_labels,
+        make=layers,
+        key=f"{recipe.augmentation}:{recipe.seed}:{len(recipe.classes)}",
+    )
     for number, generator in enumerate(own_generators(assembly.model)):
         first = np.random.SeedSequence([recipe.seed, number]).generate_state(1)[0] >> 1
         generator.state.assign(np.array([first, 0], np.uint32))
     reseed(recipe.seed)
     solve = functools.partial(head.solve, **recipe.head.values()) if head.solve else None
-    return Built(assembly, phases, Augmenter(layers, mixes_labels=augmentation.mixes_labels), solve)
+    return Built(assembly, phases, augmenter, solve)
 
 
 def own_generators(model: KerasModel) -> list[Any]:

@@ -52,6 +52,7 @@ def fit(
     accumulate: int = 1,
     ema: float = 0.0,
     precision: Precision = "float32",
+    views: int = 0,
     label_smoothing: float = 0.0,
     patience: int | None = 5,
     metric: Metric = "accuracy",
@@ -82,6 +83,7 @@ def fit(
         accumulate: Batches whose mean gradient makes one step.
         ema: Decay of the moving average of the weights that is validated and delivered, in [0, 1); 0 for none.
         precision: What the backbone's layers compute in: `float32`, `bfloat16` or `float16`.
+        views: Augmented versions of each picture where blocks are closed; 0 for new ones in every epoch.
         label_smoothing: Share of the target spread over all classes, in [0, 1).
         patience: Epochs without improvement after which a phase ends; None never ends one early.
         metric: What the best epoch is chosen by, on the validation part.
@@ -115,6 +117,7 @@ def fit(
         accumulate=accumulate,
         ema=ema,
         precision=precision,
+        views=views,
         label_smoothing=label_smoothing,
         patience=patience,
         metric=metric,
@@ -146,6 +149,7 @@ def compare(
     accumulate: int = 1,
     ema: float = 0.0,
     precision: Precision = "float32",
+    views: int = 0,
     label_smoothing: float = 0.0,
     patience: int | None = 5,
     metric: Metric = "accuracy",
@@ -178,6 +182,7 @@ def compare(
         accumulate: Batches whose mean gradient makes one step.
         ema: Decay of the moving average of the weights that is validated and delivered, in [0, 1); 0 for none.
         precision: What the backbone's layers compute in: `float32`, `bfloat16` or `float16`.
+        views: Augmented versions of each picture where blocks are closed; 0 for new ones in every epoch.
         label_smoothing: In [0, 1).
         patience: In epochs, or None.
         metric: What rows are ranked by and epochs are chosen by.
@@ -206,6 +211,7 @@ def compare(
         "accumulate": accumulate,
         "ema": ema,
         "precision": precision,
+        "views": views,
         "label_smoothing": label_smoothing,
         "patience": patience,
         "metric": metric,

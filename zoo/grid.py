@@ -55,6 +55,7 @@ class GridRecipe:
         accumulate: Batches whose mean gradient makes one step.
         ema: Decay of the moving average of the weights that is validated and delivered; 0 for none.
         precision: What the backbone's layers compute in.
+        views: Augmented versions of each picture where blocks are closed; 0 for new ones in every epoch.
         label_smoothing: Share of each target spread over all classes.
         patience: Epochs without improvement after which a phase ends; None never. In a file `false` means None.
         metric: What epochs are chosen and rows are ranked by.
@@ -79,6 +80,7 @@ class GridRecipe:
     accumulate: int = 1
     ema: float = 0.0
     precision: Precision = "float32"
+    views: int = 0
     label_smoothing: float = 0.0
     patience: int | None = 5
     metric: Metric = "accuracy"

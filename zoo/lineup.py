@@ -35,6 +35,7 @@ class Settings:
     accumulate: int
     ema: float
     precision: Precision
+    views: int
     label_smoothing: float
     patience: int | None
     metric: Metric

@@ -16,7 +16,7 @@ from zoo.forward import BATCH, batches, forward, forward_batch, value_of
 from zoo.graph import inputs_of, maker_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from zoo.contracts import KerasModel
     from zoo.disk_cache import DiskCache
@@ -118,6 +118,47 @@ class FeatureCache:
         if stored is None:
             self._tell_too_large(path, pixels)
         return Features(stored=stored, pixels=pixels, path=path)
+
+    def view(
+        self,
+        path: Sequence[KerasModel],
+        pixels: np.ndarray[Any, Any],
+        change: Callable[[np.ndarray[Any, Any]], tuple[Any, Any]],
+        *,
+        order: np.ndarray[Any, Any],
+        key: str,
+    ) -> Arrays | None:
+        """What models make of one augmented version of all pictures, and its targets; kept in memory only.
+
+        Args:
+            path: As in `features`, at least one model.
+            pixels: uint8 (n, size, size, channels).
+            change: Called with row numbers of at most a batch; gives augmented pictures and targets (rows, classes).
+            order: Of the pictures: those of one batch may be mixed with one another.
+            key: Names the pictures, the augmentation with its seed, and the fingerprints of the models.
+
+        Returns:
+            The tensors and, as the last one, the targets; None if they are too large to be kept.
+        """
+        if key in self._entries:
+            self._entries.move_to_end(key)
+            return self._entries[key]
+        stored: Arrays = ()
+        for rows in batches(len(order)):
+            pictures, targets = change(order[rows])
+            parts = [*pass_through(path, pictures), targets]
+            if not stored:
+                shapes = [(len(order), *part.shape[1:]) for part in parts]
+                if _bytes(shapes, [part.dtype for part in parts]) > self.limit:
+                    self._tell_too_large(path, pixels)
+                    return None
+                stored = tuple(np.empty(shape, part.dtype) for shape, part in zip(shapes, parts, strict=True))
+            for tensor, part in zip(stored, parts, strict=True):
+                tensor[order[rows]] = part
+            self.observe(Progress("computing frozen features", rows.stop, len(order)))
+        self._entries[key] = stored
+        self._make_room()
+        return stored
 
     def _derived(self, path: tuple[KerasModel, ...], pixels: np.ndarray[Any, Any], names: list[str]) -> Arrays | None:
         """Computes features; where they lie behind the front of a head, from the backbone's, which other heads share.

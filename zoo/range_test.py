@@ -54,7 +54,7 @@ def range_test(task: Task, recipe: Recipe) -> RangeTest:
         task: A phase, compiled.
         recipe: Batch size and seed.
     """
-    learner, _ = task.features()
+    learner, targets = task.learner_in(0)
     count = len(task.learner.labels)
     epochs = order(count, batch_size=min(recipe.batch_size, count) * task.parts, seed=recipe.seed)
     steps = (rows for epoch in epochs for rows in epoch)
@@ -63,7 +63,7 @@ def range_test(task: Task, recipe: Recipe) -> RangeTest:
     for number, rows in zip(range(STEPS), steps, strict=False):
         rate = FIRST * (LAST / FIRST) ** (number / (STEPS - 1))
         task.tail.optimizer.learning_rate.assign(rate)
-        loss = float(take_step(task, learner, rows, task.targets)[0])
+        loss = float(take_step(task, learner, rows, targets)[0])
         if not math.isfinite(loss):
             break
         total = SMOOTHING * total + (1 - SMOOTHING) * loss

@@ -10,7 +10,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, cast
 
 from zoo.errors import RecipeError, RunFormatError
-from zoo.settings import AUTO, OPTIONS, SETTINGS, setting_fault
+from zoo.settings import AUTO, OPTIONS, SETTINGS, SINCE, setting_fault
 from zoo.specs import backbone_options, complete_spec, parse_spec, spec_name
 from zoo.values import Recipe, Spec
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from zoo.registry import Catalog, Kind
     from zoo.values import OptionValue
 
-VERSION = 2
-"""Version of the stored form of a recipe. 2 added `zoo.settings.OPTIONS`; 1 is read with their defaults."""
+VERSION = 3
+"""Version of the stored form of a recipe. `zoo.settings.SINCE` says what came later than 1, and is read as default."""
 
 _DAMAGED = "Delete that run, or restore it from a copy."
 _SPECS: tuple[Kind, ...] = ("backbone", "head", "policy", "augmentation")
@@ -139,6 +139,7 @@ def recipe_to_json(recipe: Recipe) -> dict[str, Any]:
         "accumulate": int(recipe.accumulate),
         "ema": float(recipe.ema),
         "precision": recipe.precision,
+        "views": int(recipe.views),
         "label_smoothing": float(recipe.label_smoothing),
         "patience": None if patience is None else int(patience),
         "metric": recipe.metric,
@@ -157,8 +158,7 @@ def recipe_from_json(document: Mapping[str, Any]) -> Recipe:
         message = f"The stored recipe has version {version!r}; this keras-zoo reads versions 1 to {VERSION}."
         raise RunFormatError(message, hint="Use the version of keras-zoo that wrote it, or a newer one.")
     expected = {field.name for field in fields(Recipe)} | {"version"}
-    if version == 1:
-        expected -= set(OPTIONS)
+    expected -= {name for name, since in SINCE.items() if since > version}
     if set(document) != expected:
         odd = ", ".join(sorted(repr(name) for name in set(document) ^ expected))
         raise RunFormatError(f"The stored recipe lacks keys, or has too many: {odd}.", hint=_DAMAGED)
@@ -185,8 +185,8 @@ def _completed(catalog: Catalog, spec: str | Spec, *, kind: Kind) -> Spec:
 def _meaning(recipe: Recipe) -> dict[str, Any]:
     """What the digest is made of.
 
-    Options of version 2 count only where they are not at their defaults: without them a recipe means what it meant in
-    version 1, so that finished runs are found again.
+    Options of later versions count only where they are not at their defaults: without them a recipe means what it
+    meant in version 1, so that finished runs are found again.
     """
     document = recipe_to_json(recipe) | {"version": 1}
     for name in OPTIONS:

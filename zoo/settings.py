@@ -57,8 +57,12 @@ def _one_of(literal: object) -> str:
 AUTO = "auto"
 """The learning rate that a range test finds."""
 
-OPTIONS = ("schedule", "optimiser", "weight_decay", "accumulate", "ema", "precision")
-"""Settings that came with version 2 of the recipe. At their defaults a run is what it was before."""
+SINCE: Mapping[str, int] = MappingProxyType(
+    {"schedule": 2, "optimiser": 2, "weight_decay": 2, "accumulate": 2, "ema": 2, "precision": 2, "views": 3}
+)
+"""Settings that came after version 1 of the recipe, with the version. At their defaults a run is what it was before."""
+
+OPTIONS = tuple(SINCE)
 
 _ALL = (
     Setting(
@@ -137,6 +141,14 @@ _ALL = (
         lambda value: value in get_args(Precision),
         _one_of(Precision),
         "What the backbone's layers compute in: float32, bfloat16 or float16; weights and head stay float32.",
+    ),
+    Setting(
+        "views",
+        0,
+        lambda value: _whole(value, low=0),
+        "a whole number of at least 0",
+        "Augmented versions of each picture whose features are computed once, where blocks are closed; 0: new ones "
+        "in every epoch.",
     ),
     Setting(
         "label_smoothing",

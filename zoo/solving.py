@@ -41,10 +41,9 @@ def solve_head(task: Task, solve: Solver, *, label_smoothing: float) -> tuple[fl
     head = task.assembly.head
     layer = last_layer(head)
     entrance = _entrance(task, layer)
-    learner, validation = task.features()
-    inputs, targets = _training(task, entrance, learner)
+    inputs, targets = _training(task, entrance)
     smoothed = targets * (1 - label_smoothing) + label_smoothing / task.classes
-    known = _through(entrance, validation)
+    known = _through(entrance, task.known())
     kernel, bias = _parts(solve(inputs, smoothed, known, task.validation.labels))
     if kernel.shape != tuple(layer.kernel.shape) or bias.shape != tuple(layer.bias.shape):
         raise ContractError(
@@ -101,14 +100,17 @@ def last_layer(head: KerasModel) -> KerasLayer:
     return layer
 
 
-def _training(task: Task, entrance: KerasModel | None, learner: Features | None) -> tuple[Array, Array]:
+def _training(task: Task, entrance: KerasModel | None) -> tuple[Array, Array]:
     """What the last layer gets for the training pictures, augmented or not, and their targets."""
-    targets = task.targets
-    if learner is not None:
-        return _through(entrance, learner), targets
     batch = 32
     inputs, mixed = [], []
-    for _ in range(task.phase.epochs):
+    versions = task.phase.epochs if task.augment.layers else 1
+    for number in range(min(versions, task.views) if task.views else versions):
+        learner, targets = task.learner_in(number)
+        if learner is not None:
+            inputs.append(_through(entrance, learner))
+            mixed.append(targets)
+            continue
         for start in range(0, len(targets), batch):
             rows = np.arange(start, min(start + batch, len(targets)))
             tensors, some = task.batch(None, rows, targets)

@@ -12,7 +12,7 @@ import numpy as np
 from zoo.errors import DivergedError
 from zoo.events import StepTaken, ignore
 from zoo.forward import batches, forward_batch
-from zoo.prefix import fingerprint, pass_through
+from zoo.prefix import Features, fingerprint, pass_through
 from zoo.scaling import drop_partial_step
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from zoo.augmenting import Augmenter
     from zoo.contracts import KerasModel, Phase
     from zoo.events import Observer
-    from zoo.prefix import FeatureCache, Features
+    from zoo.prefix import FeatureCache
     from zoo.schedules import Pace
     from zoo.values import Side
 
@@ -44,6 +44,8 @@ class Task:
         augment: Changes training pictures.
         cache: Features of the closed blocks.
         parts: Batches in a step.
+        views: Augmented versions of each picture where blocks are closed; 0 for a new one in every epoch.
+        seed: Of the run.
     """
 
     assembly: Assembly
@@ -55,6 +57,8 @@ class Task:
     augment: Augmenter
     cache: FeatureCache
     parts: int = 1
+    views: int = 0
+    seed: int = 0
 
     @functools.cached_property
     def path(self) -> tuple[KerasModel, ...]:
@@ -73,13 +77,43 @@ class Task:
         """Of the training pictures: float32 (n, classes), one-hot."""
         return np.eye(self.classes, dtype=np.float32)[self.learner.labels]
 
-    def features(self) -> tuple[Features | None, Features]:
-        """Of the training pictures (None if they are augmented anew each time) and of the validation pictures."""
-        known = self._features(self.validation)
-        return None if self.augment.layers else self._features(self.learner), known
+    def known(self) -> Features:
+        """What the tail is validated on."""
+        return self._features(self.validation)
+
+    def learner_in(self, epoch: int) -> tuple[Features | None, Array]:
+        """What the tail is trained on, and targets.
+
+        Args:
+            epoch: 0-based, within the phase: with `views` each has the next one, and after the last the first again.
+
+        Returns:
+            Features of the training pictures; None if they are augmented anew in each epoch. float32 (n, classes).
+        """
+        if not self.augment.layers:
+            return self._features(self.learner), self.targets
+        if not (self.views and self.path):
+            return None, self.targets
+        return self._view(epoch % self.views)
 
     def _features(self, side: Side) -> Features:
         return self.cache.features(self.path, side.pixels, key=side.key, prints=self._prints)
+
+    def _view(self, number: int) -> tuple[Features | None, Array]:
+        pixels, targets = self.learner.pixels, self.targets
+        order = np.random.default_rng([self.seed, 0x51E3, number]).permutation(len(pixels))
+        augment: list[Augmenter] = []
+
+        def change(rows: Array) -> tuple[Array, Array]:
+            if not augment:  # built only where the view is not known yet
+                augment.append(self.augment.again(number))
+            return augment[0](pixels[rows], targets[rows])
+
+        key = ":".join([self.learner.key, self.augment.key, str(number), *self._prints])
+        stored = self.cache.view(self.path, pixels, change, order=order, key=key)
+        if stored is None:
+            return None, targets
+        return Features(stored=stored[:-1], pixels=pixels, path=self.path), stored[-1]
 
     def batch(self, learner: Features | None, rows: Array, targets: Array) -> tuple[list[Array], Array]:
         """What the tail is trained on: tensors at the boundary and targets of some training pictures."""
@@ -109,6 +143,7 @@ def take_step(task: Task, learner: Features | None, rows: Array, targets: Array)
 def train_epoch(
     task: Task,
     learner: Features | None,
+    targets: Array,
     rows: Sequence[Array],
     *,
     epoch: int,
@@ -120,11 +155,10 @@ def train_epoch(
     Raises:
         DivergedError: If a loss is not finite.
     """
-    known = task.targets
     sums = np.zeros(2)
     for step, batch in enumerate(rows, start=1):
         pace.step()
-        figures = take_step(task, learner, batch, known)
+        figures = take_step(task, learner, batch, targets)
         sums += figures
         observe(StepTaken(epoch, step, len(rows)))
         if not math.isfinite(sums[0]):

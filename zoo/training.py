@@ -113,7 +113,19 @@ def train(
 
     def task_of(phase: Phase, tail: KerasModel) -> Task:
         changes = augment or Augmenter()
-        return Task(assembly, phase, tail, learner, validation, len(recipe.classes), changes, cache, parts)
+        return Task(
+            assembly,
+            phase,
+            tail,
+            learner,
+            validation,
+            len(recipe.classes),
+            changes,
+            cache,
+            parts,
+            recipe.views,
+            recipe.seed,
+        )
 
     assembly.forget_tails([purpose(phase, recipe, accumulate=parts) for phase in phases])
     phases, notes = _with_rate(assembly, phases, recipe, task_of, solves=solve is not None, observe=observe)
@@ -252,7 +264,7 @@ class _Log:
 
 def _solve_phase(log: _Log, solve: Solver) -> int:
     """Solves the head: one epoch without a step."""
-    _, known = log.task.features()
+    known = log.task.known()
     log.observe(Stage("solving the head"))
     began = time.perf_counter()
     loss, accuracy = solve_head(log.task, solve, label_smoothing=log.recipe.label_smoothing)
@@ -263,17 +275,17 @@ def _solve_phase(log: _Log, solve: Solver) -> int:
 def _run_phase(log: _Log, epochs: Iterator[list[Array]]) -> int:
     """Trains one phase by steps; returns their number. Averages of weights, where they are kept, are what is judged."""
     task, recipe = log.task, log.recipe
-    learner, known = task.features()
+    known = task.known()
     log.observe(Stage("compiling the first training step"))
     peak, stale, steps = (-math.inf, -math.inf), 0, 0
     batch = min(recipe.batch_size, len(task.learner.labels)) * task.parts
     pace = Pace(task.tail, task.phase, total=task.phase.epochs * len(task.learner.labels) / batch)
-    for _ in range(task.phase.epochs):
+    for number in range(task.phase.epochs):
         began = time.perf_counter()
-        rows = next(epochs)
+        rows, (learner, targets) = next(epochs), task.learner_in(number)
         if task.phase.block_rates == "auto-rgn":
-            _set_block_rates(task, learner, rows, first=not steps)
-        loss, accuracy = train_epoch(task, learner, rows, epoch=log.epoch, pace=pace, observe=log.observe)
+            _set_block_rates(task, learner, targets, rows, first=not steps)
+        loss, accuracy = train_epoch(task, learner, targets, rows, epoch=log.epoch, pace=pace, observe=log.observe)
         steps += len(rows)
         with averaged(task.tail):
             if task.phase.statistics == "precise":
@@ -287,13 +299,15 @@ def _run_phase(log: _Log, epochs: Iterator[list[Array]]) -> int:
     return steps
 
 
-def _set_block_rates(task: Task, learner: Features | None, rows: Sequence[Array], *, first: bool) -> None:
+def _set_block_rates(
+    task: Task, learner: Features | None, targets: Array, rows: Sequence[Array], *, first: bool
+) -> None:
     """Rates of the blocks after the gradients of the epoch before; before the first, after a few batches' gradients."""
     optimiser, variables = inner_of(task.tail.optimizer), task.tail.trainable_variables
     if first:
         optimiser.set_factors(variables, {id(variable): 0.0 for variable in variables})
         still = Pace(task.tail, task.phase, total=1.0)
-        train_epoch(task, learner, rows[:MEASURED], epoch=0, pace=still)
+        train_epoch(task, learner, targets, rows[:MEASURED], epoch=0, pace=still)
         optimiser.set_factors(variables, {id(variable): 1.0 for variable in variables})
     optimiser.set_factors(variables, block_factors(task.assembly, task.phase, optimiser.take_measures(variables)))
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-# Not for type checkers only: records are read by their annotations.
-from zoo.choices import Metric, Optimiser, OptionValue, Precision, Schedule, Status  # noqa: TC001
+from zoo.choices import Metric, Optimiser, OptionValue, Precision, Schedule, Status  # noqa: TC001 - read at run time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,12 +13,11 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    UInt8Array = npt.NDArray[np.uint8]
-    """Pictures or a picture: 0–255, channels last, RGB if nothing else is said."""
+    UInt8Array = npt.NDArray[np.uint8]  # pictures or a picture: 0–255, channels last, RGB if nothing else is said
     FloatArray = npt.NDArray[np.float32]
     IntArray = npt.NDArray[np.int64]
 
-Part = Literal["train", "validation", "test"]  # one side of a split
+Part = Literal["train", "validation", "test"]
 PARTS: tuple[Part, ...] = ("train", "validation", "test")
 
 
@@ -186,6 +184,7 @@ class Recipe:
         accumulate: Batches whose mean gradient makes one step, at least 1.
         ema: Decay of the moving average of the weights that is validated and delivered, in [0, 1); 0 for none.
         precision: What the backbone's layers compute in.
+        views: Augmented versions of a picture where blocks are closed; 0 for a new one in every epoch.
         label_smoothing: Share of the target spread over all classes, in [0, 1).
         patience: Epochs without improvement after which a phase ends; None never ends one early.
         metric: What the best epoch is chosen by.
@@ -208,6 +207,7 @@ class Recipe:
     accumulate: int = 1
     ema: float = 0.0
     precision: Precision = "float32"
+    views: int = 0
     label_smoothing: float = 0.0
     patience: int | None = 5
     metric: Metric = "accuracy"

@@ -241,7 +241,7 @@ def test_pitfall_68_a_layer_that_does_not_save_itself_is_found(photos: Path, tmp
             """The tiny one."""
             return [tiny_backbone()]
 
-    with pytest.raises(TrainingError, match="The saved model has a validation loss of"):
+    with pytest.raises(TrainingError, match="The saved model gives a picture a probability that is"):
         zoo.fit(
             photos,
             backbone="tiny",

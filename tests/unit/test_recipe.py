@@ -28,7 +28,7 @@ from zoo.recipe import (
     validate_recipe,
 )
 from zoo.registry import Catalog, Entry
-from zoo.settings import OPTIONS
+from zoo.settings import SINCE
 from zoo.values import Optimiser, Precision, Recipe, Schedule, Spec
 
 BACKBONE = Backbone(
@@ -150,6 +150,7 @@ def test_a_sound_recipe_passes(changes: dict[str, Any]) -> None:
         ({"accumulate": 0}, "accumulate must be a whole number of at least 1, not 0."),
         ({"accumulate": 2.0}, "accumulate must be a whole number of at least 1, not 2.0."),
         ({"ema": 1}, "ema must be a number of at least 0 and less than 1, not 1."),
+        ({"views": -1}, "views must be a whole number of at least 0, not -1."),
         ({"precision": "float64"}, "precision must be 'float32', 'bfloat16' or 'float16', not 'float64'."),
         ({"seed": 2**32}, "seed must be a whole number from 0 to 4294967295, not 4294967296."),
         ({"seed": -1}, "seed must be a whole number from 0 to 4294967295, not -1."),
@@ -196,6 +197,7 @@ def test_the_digest_is_that_of_the_meaning() -> None:
         {"accumulate": 2},
         {"ema": 0.99},
         {"precision": "bfloat16"},
+        {"views": 4},
         {"label_smoothing": 0.1},
         {"patience": None},
         {"metric": "balanced_accuracy"},
@@ -246,6 +248,7 @@ _SPECS = st.builds(Spec, _NAMES, st.lists(st.tuples(st.text(), _VALUES)).map(tup
         accumulate=st.integers(1),
         ema=st.floats(0, 1, exclude_max=True),
         precision=st.sampled_from(get_args(Precision)),
+        views=st.integers(0),
         label_smoothing=st.floats(0, 1, exclude_max=True),
         patience=st.none() | st.integers(1),
         metric=st.sampled_from(["accuracy", "balanced_accuracy"]),
@@ -259,12 +262,14 @@ def test_a_recipe_survives_json(recipe: Recipe) -> None:
     assert recipe_digest(back, {}) == recipe_digest(recipe, {})
 
 
-def test_version_1_is_read_with_the_defaults_of_its_time() -> None:
-    """A recipe from before the training options is the same recipe, of the same digest, with all of them off."""
-    old = recipe_to_json(RECIPE) | {"version": 1}
-    for name in OPTIONS:
+@pytest.mark.parametrize(("version", "later"), [(1, 7), (2, 1), (3, 0)])
+def test_older_versions_are_read_with_the_defaults_of_their_time(version: int, later: int) -> None:
+    """A recipe from before some options is the same recipe, of the same digest, with all of these off."""
+    old = recipe_to_json(RECIPE) | {"version": version}
+    absent = [name for name, since in SINCE.items() if since > version]
+    for name in absent:
         del old[name]
-    assert len(OPTIONS) == 6
+    assert len(absent) == later
     assert recipe_from_json(old) == RECIPE
     assert recipe_digest(recipe_from_json(old), ENVIRONMENT) == recipe_digest(RECIPE, ENVIRONMENT)
 
@@ -272,8 +277,8 @@ def test_version_1_is_read_with_the_defaults_of_its_time() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"version": 3}, "The stored recipe has version 3; this keras-zoo reads versions 1 to 2."),
-        ({"version": True}, "The stored recipe has version True; this keras-zoo reads versions 1 to 2."),
+        ({"version": 4}, "The stored recipe has version 4; this keras-zoo reads versions 1 to 3."),
+        ({"version": True}, "The stored recipe has version True; this keras-zoo reads versions 1 to 3."),
         (
             {"version": 1},
             "The stored recipe lacks keys, or has too many: 'accumulate', 'ema', 'optimiser', 'precision'",

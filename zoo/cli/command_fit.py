@@ -39,6 +39,7 @@ def fit(
     accumulate: options.Accumulate = None,
     ema: options.Average = None,
     precision: options.PrecisionName = None,
+    views: options.Views = None,
     label_smoothing: options.Smoothing = None,
     patience: options.Patience = None,
     metric: options.RankBy = None,
@@ -58,7 +59,7 @@ def fit(
         "augmentations": [augment], "epochs": epochs, "batch_size": batch_size, "learning_rate": lr,
         "label_smoothing": label_smoothing, "patience": patience, "metric": metric, "split": split,
         "split_seed": split_seed, "source": source, "store": store, "schedule": schedule, "optimiser": optimiser,
-        "weight_decay": weight_decay, "accumulate": accumulate, "ema": ema, "precision": precision,
+        "weight_decay": weight_decay, "accumulate": accumulate, "ema": ema, "precision": precision, "views": views,
     }
     # fmt: on
     _run(grid_of(data, None, given), session_of(context), seed=seed or 0, json=json)
@@ -85,6 +86,7 @@ def _run(grid: GridRecipe, session: Session, *, seed: int, json: bool) -> None:
             accumulate=grid.accumulate,
             ema=grid.ema,
             precision=grid.precision,
+            views=grid.views,
             label_smoothing=grid.label_smoothing,
             patience=grid.patience,
             metric=grid.metric,

@@ -77,6 +77,7 @@ Decay = Annotated[float | None, _setting("weight_decay", "--weight-decay", metav
 Accumulate = Annotated[int | None, _setting("accumulate", "--accumulate", metavar="N")]
 Average = Annotated[float | None, _setting("ema", "--ema", metavar="DECAY")]
 PrecisionName = Annotated[Precision | None, _setting("precision", "--precision", metavar="NAME")]
+Views = Annotated[int | None, _setting("views", "--views", metavar="N")]
 Smoothing = Annotated[float | None, _setting("label_smoothing", "--label-smoothing", metavar="SHARE")]
 Patience = Annotated[
     str | None,
