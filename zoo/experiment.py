@@ -28,6 +28,7 @@ from zoo.specs import channels_of
 if TYPE_CHECKING:
     from zoo.building import Built
     from zoo.dataset import Dataset
+    from zoo.disk_cache import DiskCache
     from zoo.events import Observer
     from zoo.prefix import FeatureCache
     from zoo.registry import Catalog
@@ -50,6 +51,7 @@ class Bench:
         store: Where runs are kept.
         cache: Features of frozen blocks.
         observe: Told about everything.
+        disk: The cache on disk, or None.
     """
 
     catalog: Catalog
@@ -57,6 +59,7 @@ class Bench:
     store: Store
     cache: FeatureCache
     observe: Observer = ignore
+    disk: DiskCache | None = None
 
 
 def run(recipe: Recipe, bench: Bench, *, index: int = 1, total: int = 1, reraise: bool = False) -> RunRecord:
