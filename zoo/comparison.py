@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from zoo import statistics
 from zoo.backend import quiet, require_keras
 from zoo.board import Board, Context, baselines, build_board
+from zoo.disk_cache import open_cache
 from zoo.errors import RunNotFoundError, StoreError, ZooError
 from zoo.events import GridStarted, Note
-from zoo.lineup import Settings, check_settings, combinations, lines_of, recipe_of
+from zoo.lineup import Settings, check_settings, combinations, lines_of, recipe_of, sizes_of
 from zoo.plugins import load_catalog
 from zoo.progress import for_python
 from zoo.recipe import row_digest
@@ -24,11 +25,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zoo.dataset import Dataset
+    from zoo.disk_cache import DiskCache
     from zoo.events import Observer
     from zoo.experiment import Bench
     from zoo.registry import Catalog
     from zoo.runs import Run
-    from zoo.values import Metric, Optimiser, Precision, RunRecord, Schedule
+    from zoo.values import Metric, Optimiser, Precision, RunRecord, Schedule, Spec
 
     Rate = float | Literal["auto"] | None
 
@@ -61,6 +63,8 @@ def fit(
     split_seed: int = 0,
     source: str | None = None,
     store: str | Path = "zoo-runs",
+    cache: bool = True,
+    cache_limit: int | str | None = None,
     observe: Observer | None = None,
     catalog: Catalog | None = None,
 ) -> Run:
@@ -92,6 +96,10 @@ def fit(
         split_seed: Draws the split.
         source: Name with options of the source to use, where several could read the data.
         store: Folder that keeps runs.
+        cache: Keep decoded pictures and frozen features on disk for later calls, and use what is there. It changes no
+            result.
+        cache_limit: Most that is kept there, in bytes or as text such as `20G`; by default 10 GiB or a tenth of what
+            the disk could give, whichever is less.
         observe: Told about everything; plain lines on a terminal or in a notebook if not given.
         catalog: Items to choose from; everything installed if not given.
 
@@ -123,8 +131,10 @@ def fit(
         metric=metric,
     )
     check_settings({**dataclasses.asdict(settings), "seed": seed})
+    disk = open_cache(cache_limit, observe=watch) if cache else None
     with Store(store) as opened:
-        dataset = _dataset(data, items, opened, source=source, split=split, split_seed=split_seed, observe=watch)
+        draw = {"fractions": split, "split_seed": split_seed}
+        dataset = _dataset(data, items, opened, source=source, specs=specs, disk=disk, observe=watch, **draw)
         recipe = recipe_of(dataset, specs[0], seed, settings)
         context = _context(dataset)
         opened.save_board_context(context.data, context.split, context)
@@ -157,6 +167,8 @@ def compare(
     split_seed: int = 0,
     source: str | None = None,
     store: str | Path = "zoo-runs",
+    cache: bool = True,
+    cache_limit: int | str | None = None,
     observe: Observer | None = None,
     catalog: Catalog | None = None,
 ) -> Board:
@@ -190,6 +202,8 @@ def compare(
         split_seed: Draws the split, the same for all rows and seeds.
         source: Source to use.
         store: Folder that keeps runs.
+        cache: Keep decoded pictures and frozen features on disk for later calls, and use what is there.
+        cache_limit: Most that is kept there, in bytes or as text such as `20G`.
         observe: Told about everything.
         catalog: Items to choose from.
 
@@ -218,15 +232,19 @@ def compare(
     }
     check_settings({"seeds": seeds})
     lines = lines_of(settings)
+    disk = open_cache(cache_limit, observe=watch) if cache else None
     with Store(store) as opened:
-        dataset = _dataset(data, items, opened, source=source, split=split, split_seed=split_seed, observe=watch)
+        draw = {"fractions": split, "split_seed": split_seed}
+        dataset = _dataset(data, items, opened, source=source, specs=specs, disk=disk, observe=watch, **draw)
         recipes = [recipe_of(dataset, row, seed, line) for row in specs for line in lines for seed in range(seeds)]
         bench = _bench(items, dataset, opened, watch)
+        known = [opened.find(identify(one, items, alpha=dataset.report.alpha)[1]) for one in recipes]
+        dataset.expect(sizes_of(recipe.backbone for recipe, found in zip(recipes, known, strict=True) if found is None))
         context = _context(dataset)
         opened.save_board_context(context.data, context.split, context)
-        known = [opened.find(identify(one, items, alpha=dataset.report.alpha)[1]) for one in recipes]
         finished = sum(record is not None for record in known)
         watch(GridStarted(len(recipes), finished, tuple(recipe.title for recipe in recipes)))
+        dataset.gather()
         records = [run(recipe, bench, index=i, total=len(recipes)) for i, recipe in enumerate(recipes, start=1)]
         try:
             with quiet():
@@ -261,9 +279,10 @@ def _dataset(
     store: Store,
     *,
     source: str | None,
-    split: tuple[float, float, float],
-    split_seed: int,
+    specs: Sequence[tuple[Spec, Spec, Spec, Spec]],
+    disk: DiskCache | None,
     observe: Observer,
+    **draw: Any,  # noqa: ANN401 - passed on
 ) -> Dataset:
     from zoo.dataset import prepare
 
@@ -271,11 +290,12 @@ def _dataset(
         "demo" if data is None else data,
         catalog,
         source="demo" if data is None and source is None else source,
-        fractions=split,
-        split_seed=split_seed,
         observe=observe,
         fingerprints=store.fingerprints(),
         directory=store.directory,
+        cache=disk,
+        sizes=sizes_of(backbone for backbone, _, _, _ in specs),
+        **draw,
     )
 
 
@@ -286,7 +306,8 @@ def _bench(catalog: Catalog, dataset: Dataset, store: Store, observe: Observer) 
     from zoo.prefix import FeatureCache
     from zoo.reuse import Networks
 
-    return Bench(catalog, dataset, store, FeatureCache(observe=observe), Networks(), observe)
+    features = FeatureCache(disk=dataset.cache, observe=observe)
+    return Bench(catalog, dataset, store, features, Networks(), observe)
 
 
 def _context(dataset: Dataset) -> Context:

@@ -12,40 +12,50 @@ from zoo import statistics
 from zoo.decoding import RGB
 from zoo.errors import SourceError, UsageError, ZooError
 from zoo.events import DataReady, Note, ignore
+from zoo.handover import Handover
 from zoo.health import scan
-from zoo.pixels import load_pixels, thumbnails
+from zoo.pixels import THUMBNAIL, default_limit, load_pixels, thumbnails
+from zoo.side_pixels import pixels_key, side_pixels
 from zoo.specs import parse_spec
 from zoo.splitting import split as divide
 from zoo.values import ImageTable, Side
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from zoo.contracts import Source
+    from zoo.disk_cache import DiskCache
     from zoo.events import Observer
     from zoo.fingerprints import FingerprintCache
     from zoo.registry import Catalog
     from zoo.values import HealthReport, Part, Split
-
-THUMBNAIL = 16
-"""Side of the pictures of the nearest-neighbour baseline."""
 
 
 @dataclass
 class Dataset:
     """Pictures that can be used, on their sides of the split.
 
-    Training and validation pictures are decoded once for each size and number of channels, and kept. Test pictures are
-    decoded only when `test_side` is called, which `comparison` does after a row is chosen.
+    Training and validation pictures are decoded once for each size and number of channels, and kept: in the cache on
+    disk if there is one, for later calls too. Test pictures are decoded only when `test_side` is called, which
+    `comparison` does after a row is chosen, and never kept.
 
     Attributes:
         report: What the scan found.
         split: Who is on which side.
         observe: Told about progress.
+        directory: For pixels that are too many for memory.
+        cache: The cache on disk, or None.
+        ready: RGB pictures of the training and validation parts that are resized already.
+        sizes: Sizes that will be asked for in RGB: who decodes pictures for one of them resizes them to all.
     """
 
     report: HealthReport
     split: Split
     observe: Observer = ignore
     directory: Path | None = None
+    cache: DiskCache | None = None
+    ready: Handover | None = None
+    sizes: tuple[int, ...] = ()
     _sides: dict[tuple[str, int, int], Side] = field(default_factory=dict, repr=False)
 
     @property
@@ -76,24 +86,52 @@ class Dataset:
             raise UsageError("The test part is not for training.", hint="Use test_side() after a row is chosen.")
         key = (part, size, channels)
         if key not in self._sides:
-            self._sides[key] = self._decode(part, size, channels)
+            pixels, name = side_pixels(
+                self.report,
+                self.indices(part),
+                size=size,
+                channels=channels,
+                cache=self.cache,
+                about={"data": Path(self.report.table.location).name, "part": part},
+                ready=self.ready,
+                also=[other for other in self.sizes if other != size and not self._is_made(part, other)],
+                observe=self.observe,
+                directory=self.directory,
+            )
+            self._sides[key] = Side(pixels=pixels, labels=self.labels(part), key=name)
         return self._sides[key]
+
+    def _is_made(self, part: Part, size: int) -> bool:
+        if (part, size, RGB) in self._sides:
+            return True
+        key = pixels_key(self.report, self.indices(part), size=size, channels=RGB)
+        return self.cache is not None and key in self.cache
+
+    def expect(self, sizes: Iterable[int]) -> None:
+        """Says in which sizes RGB pictures will be asked for, so that who decodes them makes all, and thumbnails."""
+        self.sizes = tuple(sorted({THUMBNAIL, *sizes}))
+
+    def gather(self) -> None:
+        """Makes the training and validation pictures in all sizes that are expected, and decodes none of them twice."""
+        parts: tuple[Part, ...] = ("train", "validation")
+        for part in parts:
+            for size in self.sizes:
+                self.side(part, size)
+        if self.ready is not None:
+            self.ready.drop()
 
     def test_side(self, size: int, channels: int = RGB) -> Side:
         """The test pictures at a size; decoded now and not kept."""
-        return self._decode("test", size, channels)
-
-    def _decode(self, part: Part, size: int, channels: int) -> Side:
         pixels = load_pixels(
             self.report.table,
-            self.indices(part),
+            self.indices("test"),
             size=size,
             channels=channels,
             observe=self.observe,
             directory=self.directory,
         )
-        key = f"{self.split.digest}:{part}:{size}" + ("" if channels == RGB else f":{channels}")
-        return Side(pixels=pixels, labels=self.labels(part), key=key)
+        key = pixels_key(self.report, self.indices("test"), size=size, channels=channels)
+        return Side(pixels=pixels, labels=self.labels("test"), key=key)
 
     def baselines(self) -> dict[str, np.ndarray[Any, Any]]:
         """Predicted validation labels of the baselines `majority` and `nearest neighbour` (16 × 16 thumbnails).
@@ -191,6 +229,8 @@ def prepare(
     observe: Observer = ignore,
     fingerprints: FingerprintCache | None = None,
     directory: Path | None = None,
+    cache: DiskCache | None = None,
+    sizes: Iterable[int] = (),
 ) -> Dataset:
     """Loads, checks and splits a data set, and tells what was found.
 
@@ -203,14 +243,20 @@ def prepare(
         observe: Told about progress and notes.
         fingerprints: Remembers fingerprints of files between calls.
         directory: For pixels that are too many for memory.
+        cache: Keeps pixels of the training and validation parts on disk.
+        sizes: Sizes in pixels that will be asked for in RGB; what the check decodes is resized to them at once.
 
     Raises:
         SourceError: If the pictures cannot be used.
         SplitError: If they cannot be divided as asked.
     """
-    report = scan(load_table(data, catalog, source=source), observe=observe, cache=fingerprints)
+    wanted = (THUMBNAIL, *sizes)
+    ready = Handover(wanted, limit=default_limit() // 2)
+    report = scan(load_table(data, catalog, source=source), observe=observe, cache=fingerprints, ready=ready)
     sides = divide(report, fractions=fractions, seed=split_seed)
+    seen = {*sides.train, *sides.validation}
+    ready.drop(picture.id for index, picture in enumerate(report.table.pictures) if index not in seen)
     for text in (*report.notes, *sides.notes):
         observe(Note(text, level="warning"))
     observe(DataReady(report, sides))
-    return Dataset(report=report, split=sides, observe=observe, directory=directory)
+    return Dataset(report, sides, observe, directory=directory, cache=cache, ready=ready, sizes=ready.sizes)

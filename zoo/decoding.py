@@ -234,16 +234,23 @@ def resize(array: UInt8Array, size: int) -> UInt8Array:
     Returns:
         uint8 (size, size, channels). The array itself where it has that size already.
     """
-    if array.shape[:2] == (size, size):
-        return array
+    return array if array.shape[:2] == (size, size) else resize_all(array, [size])[0]
+
+
+def resize_all(array: UInt8Array, sizes: Sequence[int]) -> list[UInt8Array]:
+    """A picture in several sizes, each as `resize` gives it, in less time than by calling it for each."""
     if array.shape[2] == RGB:
-        return _stretch(array, size)
-    planes = [_stretch(np.ascontiguousarray(array[:, :, index]), size) for index in range(array.shape[2])]
-    return np.stack(planes, axis=2)
+        image = Image.fromarray(array)
+        return [array if array.shape[:2] == (size, size) else _stretch(image, size) for size in sizes]
+    planes = [Image.fromarray(np.ascontiguousarray(array[:, :, index])) for index in range(array.shape[2])]
+    return [
+        array if array.shape[:2] == (size, size) else np.stack([_stretch(plane, size) for plane in planes], axis=2)
+        for size in sizes
+    ]
 
 
-def _stretch(array: UInt8Array, size: int) -> UInt8Array:
-    return np.asarray(Image.fromarray(array).resize((size, size), Image.Resampling.BILINEAR))
+def _stretch(image: Image.Image, size: int) -> UInt8Array:
+    return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))
 
 
 def _decode(path: str | os.PathLike[str], channels: int | None) -> UInt8Array:
@@ -266,8 +273,9 @@ def _formats() -> list[str]:
 
 def _upright(image: Image.Image) -> Image.Image:
     try:
-        return ImageOps.exif_transpose(image)
+        ImageOps.exif_transpose(image, in_place=True)  # else it copies what is upright already
     except MemoryError:
         raise
     except FAILURES:  # the pixels are sound, only the EXIF block is not
-        return image
+        pass
+    return image

@@ -73,6 +73,13 @@ class DiskCache:
         self._told: set[str] = set()
         self._checked: set[str] = set()
 
+    def __contains__(self, key: str) -> bool:
+        """Whether there is an entry, which may yet turn out to be damaged; it does not count as used."""
+        try:
+            return (self._place(key) / DESCRIPTION).is_file()
+        except OSError:
+            return False
+
     def find(self, key: str) -> tuple[Array, ...] | None:
         """The arrays of a key as read-only memory maps, or None. The entry counts as used now.
 

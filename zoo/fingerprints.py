@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zoo.events import Observer
+    from zoo.handover import Handover
     from zoo.values import Picture, UInt8Array
 
 _RULES = "3"
@@ -66,8 +67,11 @@ def examine(
     observe: Observer = ignore,
     workers: int | None = None,
     cache: FingerprintCache | None = None,
+    ready: Handover | None = None,
 ) -> list[Facts | Skipped]:
     """Decode each picture once, or recall what was found last time, and keep its facts or why it has none.
+
+    What is decoded is offered to `ready`, unless it is known to be for the test part.
 
     A recalled file is one whose path, size and time of change (and Pillow's version) are the same. Failures are not
     remembered: a broken file is looked at again.
@@ -80,6 +84,8 @@ def examine(
         if isinstance(outcome, Skipped):
             return outcome
         facts, picture = facts_of(outcome), pictures[missing[position]]
+        if ready is not None and picture.part != "test":
+            ready.offer(picture.id, outcome)
         if decoding.is_short(picture):
             return replace(facts, channels=decoding.RGB)
         whole = decoding.transparent(picture)
@@ -104,12 +110,19 @@ def examine(
 def facts_of(pixels: UInt8Array) -> Facts:
     """The facts of a decoded picture, uint8 (height, width, 3), or of an array with another number of channels."""
     height, width, own = pixels.shape
+    first = pixels[0, 0]
+    constant = bool((pixels[::8, ::8] == first).all() and (pixels == first).all())  # the sparse look settles most
+    look = look_of(pixels)
+    return Facts(fingerprint_of(pixels), width, height, constant, look, channels=0 if own == decoding.RGB else own)
+
+
+def fingerprint_of(pixels: UInt8Array) -> str:
+    """The fingerprint in `Facts` of a decoded picture, uint8 (height, width, channels)."""
+    height, width, own = pixels.shape
     simple = own == decoding.RGB
     digest = hashlib.sha256((f"{height}x{width}:" if simple else f"{height}x{width}x{own}:").encode())
     digest.update(np.ascontiguousarray(pixels).data)
-    first = pixels[0, 0]
-    constant = bool((pixels[::8, ::8] == first).all() and (pixels == first).all())  # the sparse look settles most
-    return Facts(digest.hexdigest(), width, height, constant, look_of(pixels), channels=0 if simple else own)
+    return digest.hexdigest()
 
 
 def _key(picture: Picture) -> str | None:

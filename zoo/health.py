@@ -1,8 +1,9 @@
 """The scan of all files before anything is trained: what is broken, what is there twice, what contradicts itself.
 
 The scan opens every file once, and it does so before there is a split: only then can broken files be left out of all
-sides, and identical pictures be kept on one side. It keeps a fingerprint of each picture and nothing else of it. After
-the scan nothing reads a test picture before a row has been selected.
+sides, and identical pictures be kept on one side. It keeps a fingerprint of each picture; who wants pictures of the
+training and validation parts in certain sizes gets them while they are decoded, and lets those of the test part go as
+soon as there is a split. After that nothing reads a test picture before a row has been selected.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from zoo.events import Observer
     from zoo.fingerprints import Facts, FingerprintCache
+    from zoo.handover import Handover
     from zoo.values import ImageTable, Picture
 
 Groups = tuple[tuple[str, ...], ...]
@@ -44,6 +46,7 @@ def scan(
     observe: Observer = ignore,
     workers: int | None = None,
     cache: FingerprintCache | None = None,
+    ready: Handover | None = None,
 ) -> HealthReport:
     """Decode every picture once and report on it.
 
@@ -52,6 +55,7 @@ def scan(
         observe: Gets progress of `checking pictures`.
         workers: Number of threads; as many as processors by default.
         cache: Remembers findings, so that a file that has not changed is not decoded again.
+        ready: Gets what is decoded, so that it need not be decoded again; who gives it drops the test part from it.
 
     Returns:
         The report. Its table is sorted by id and holds only pictures that decode and only classes that have one:
@@ -63,7 +67,7 @@ def scan(
     """
     _check(table)
     pictures = sorted(table.pictures, key=lambda picture: picture.id)
-    outcomes = fingerprints.examine(pictures, observe=observe, workers=workers, cache=cache)
+    outcomes = fingerprints.examine(pictures, observe=observe, workers=workers, cache=cache, ready=ready)
     broken = [outcome for outcome in outcomes if isinstance(outcome, Skipped)]
     facts = [outcome for outcome in outcomes if not isinstance(outcome, Skipped)]
     sound = [picture for picture, outcome in zip(pictures, outcomes, strict=True) if not isinstance(outcome, Skipped)]

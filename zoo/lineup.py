@@ -7,15 +7,18 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any, Literal
 
+from zoo.building import size_of
+from zoo.decoding import RGB
 from zoo.errors import RecipeError, UsageError
 from zoo.feasibility import check_backends, check_channels
 from zoo.grid import SEVERAL
 from zoo.recipe import complete_augmentation, complete_backbone, complete_head, complete_policy, validate_recipe
 from zoo.settings import setting_fault
+from zoo.specs import channels_of
 from zoo.values import Recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from zoo.dataset import Dataset
     from zoo.registry import Catalog
@@ -110,3 +113,8 @@ def recipe_of(dataset: Dataset, row: tuple[Spec, Spec, Spec, Spec], seed: int, s
     )
     validate_recipe(recipe)
     return recipe
+
+
+def sizes_of(backbones: Iterable[Spec]) -> set[int]:
+    """Sides in pixels of the pictures that completed specs of backbones take, those that do not take RGB left out."""
+    return {size_of(spec) for spec in backbones if channels_of(spec) == RGB}

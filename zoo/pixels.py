@@ -20,10 +20,13 @@ from zoo.events import Note, ignore
 from zoo.values import Skipped
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from zoo.events import Observer
+    from zoo.handover import Handover
     from zoo.values import FloatArray, ImageTable, UInt8Array
+
+    Notice = Callable[[int, UInt8Array], None]
 
 THUMBNAIL = 16
 """Side of a thumbnail in pixels."""
@@ -43,6 +46,8 @@ def load_pixels(
     observe: Observer = ignore,
     workers: int | None = None,
     directory: Path | None = None,
+    ready: Handover | None = None,
+    notice: Notice | None = None,
 ) -> UInt8Array:
     """Decode pictures and stretch them to squares. Each is `prepare` of the same picture, bit for bit.
 
@@ -58,6 +63,8 @@ def load_pixels(
         observe: Gets progress of `reading pictures`, and a note if a file is used.
         workers: Number of threads; as many as processors by default.
         directory: Folder for the temporary file; the system's own if not given, which on some systems is memory.
+        ready: Pictures that are resized already; they are taken from there.
+        notice: See `decode_into`.
 
     Returns:
         uint8 array of shape (len(indices), size, size, channels), 0–255. A memory map where it is above the limit.
@@ -67,21 +74,60 @@ def load_pixels(
             room on the disk.
     """
     _check_size(size)
-    pictures = [table.pictures[index] for index in indices]
-    shape = (len(pictures), size, size, channels)
+    shape = (len(indices), size, size, channels)
     limit = default_limit() if limit_bytes is None else limit_bytes
     pixels = _allocate(shape, limit=limit, directory=directory, observe=observe)
+    decode_into(pixels, table, indices, observe=observe, workers=workers, ready=ready, notice=notice)
+    return pixels
 
-    def keep(row: int, outcome: UInt8Array | Skipped) -> None:
+
+def decode_into(
+    pixels: UInt8Array,
+    table: ImageTable,
+    indices: Sequence[int],
+    *,
+    observe: Observer = ignore,
+    workers: int | None = None,
+    ready: Handover | None = None,
+    notice: Notice | None = None,
+) -> None:
+    """Fill an array with pictures, as `load_pixels` does.
+
+    Args:
+        pixels: uint8 (len(indices), size, size, channels), to be filled.
+        table: Where the pictures are.
+        indices: Which of them.
+        observe: Gets progress of `reading pictures`.
+        workers: Number of threads; as many as processors by default.
+        ready: Pictures that are resized already; they are taken from there.
+        notice: Called with an index into the table and each picture that is decoded, before it is resized; uint8
+            (height, width, channels). On the worker's thread.
+
+    Raises:
+        SourceError: As in `load_pixels`.
+    """
+    size, channels = pixels.shape[2:]
+    missing: list[int] = []
+    for row, index in enumerate(indices):
+        known = ready.take(table.pictures[index].id, size) if ready is not None and channels == RGB else None
+        if known is None:
+            missing.append(row)
+        else:
+            pixels[row] = known
+
+    def keep(position: int, outcome: UInt8Array | Skipped) -> None:
+        row = missing[position]
         if isinstance(outcome, Skipped):
             raise SourceError(
                 f"{outcome.id} of {table.location} can no longer be read: {outcome.reason}.",
                 hint="It was whole when the pictures were checked. Put it back, or check the data again.",
             )
+        if notice is not None:
+            notice(indices[row], outcome)
         pixels[row] = decoding.resize(outcome, size)
 
+    pictures = [table.pictures[indices[row]] for row in missing]
     decoding.decode_all(pictures, keep, task="reading pictures", channels=channels, observe=observe, workers=workers)
-    return pixels
 
 
 def prepare(item: object, *, size: int, channels: int = RGB) -> UInt8Array:
