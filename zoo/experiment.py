@@ -177,7 +177,7 @@ def _execute(record: RunRecord, bench: Bench) -> RunRecord:
     bench.observe(Stage("saving the model"))
     delivery.write(bench.store.folder(record.id), sides[1].pixels, check)
     scores = statistics.score(trained.probabilities, sides[1].labels)
-    inference = inference_accuracy(built, sides[0])
+    inference = inference_accuracy(built, sides[0], bench.cache)
     status, reason, late = verdict(built, trained, scores, inference, sides)
     bench.store.save_predictions(
         record.id,

@@ -17,6 +17,7 @@ from zoo.receipt import Trace, write_receipt
 if TYPE_CHECKING:
     from zoo.assembly import Assembly
     from zoo.building import Built
+    from zoo.prefix import FeatureCache
     from zoo.training import Trained
     from zoo.values import Precision, Receipt, Recipe, Scores, Side, Status
 
@@ -127,14 +128,27 @@ def _adapts(assembly: Assembly, built: Built) -> dict[str, float]:
     return {name: value for phase in built.phases for name, value in assembly.momenta(phase).items()}
 
 
-def inference_accuracy(built: Built, learner: Side) -> float | None:
-    """Accuracy on training pictures in inference mode, where statistics adapted; else None."""
-    from zoo.evaluation import predict
+def inference_accuracy(built: Built, learner: Side, cache: FeatureCache) -> float | None:
+    """Accuracy on training pictures in inference mode, where statistics adapted; else None.
 
-    if not _adapts(built.assembly, built):
+    What was closed in every phase is not computed again.
+    """
+    from zoo.prefix import Features, pass_through
+    from zoo.stepping import probabilities
+
+    assembly = built.assembly
+    if not _adapts(assembly, built):
         return None
     rows = np.linspace(0, len(learner.labels) - 1, min(PROBE, len(learner.labels))).astype(np.int64)
-    predicted = predict(built.assembly.model, learner.pixels[rows]).probabilities.argmax(axis=1)
+    top = len(assembly.blocks)
+    lowest = min(min(assembly.boundary(phase), top - min(top, phase.re_estimated_blocks)) for phase in built.phases)
+    path = tuple(part for part in (assembly.prefix(lowest), assembly.front(lowest)) if part is not None)
+    if built.augment.layers:  # features of pictures as they are were not needed, and are not there
+        tensors = pass_through(path, learner.pixels[rows])
+    else:
+        tensors = cache.features(path, learner.pixels, key=learner.key).take(rows)
+    known = Features(stored=tuple(tensors), pixels=learner.pixels[rows], path=path)
+    predicted = probabilities(assembly.tail(lowest), known).argmax(axis=1)
     return float((predicted == learner.labels[rows]).mean())
 
 

@@ -276,6 +276,7 @@ def _run_phase(log: _Log, epochs: Iterator[list[Array]]) -> int:
     """Trains one phase by steps; returns their number. Averages of weights, where they are kept, are what is judged."""
     task, recipe = log.task, log.recipe
     known = task.known()
+    task.learner_in(0)  # computed now, so that what is told next is true
     log.observe(Stage("compiling the first training step"))
     peak, stale, steps = (-math.inf, -math.inf), 0, 0
     batch = min(recipe.batch_size, len(task.learner.labels)) * task.parts
