@@ -56,16 +56,20 @@ GRACE = 10.0
 
 
 class Interrupts:
-    """Lets the call, and nobody else, stop the row in flight: Ctrl-C reaches every process of a terminal."""
+    """Lets the call, and nobody else, stop the row in flight: Ctrl-C reaches every process of a terminal.
+
+    Attributes:
+        wanted: Whether the row is to be stopped at the next opportunity.
+    """
 
     def __init__(self) -> None:
-        self._wanted = self._allowed = self._given = False
+        self.wanted = self._allowed = self._given = False
         self._held = 0
         signal.signal(signal.SIGINT, self._on_signal)
 
     def want(self) -> None:
         """Interrupts the row in flight, if there is one; called on another thread than the main one."""
-        self._wanted = True
+        self.wanted = True
         _thread.interrupt_main()
 
     @contextlib.contextmanager
@@ -95,7 +99,7 @@ class Interrupts:
         self._give()
 
     def _give(self) -> None:
-        if self._wanted and self._allowed and not self._held and not self._given:
+        if self.wanted and self._allowed and not self._held and not self._given:
             self._given = True
             raise KeyboardInterrupt
 
@@ -136,9 +140,12 @@ class Worker:
         self._bench: Bench | None = None
 
     def tell(self, message: object) -> None:
-        """Sends a message as a whole."""
+        """Sends a message as a whole. If nobody reads any more, the row in flight is interrupted."""
         with self._interrupts.held():
-            self._sender.send(message)
+            try:
+                self._sender.send(message)
+            except OSError:
+                self._interrupts.wanted = True
 
     def serve(self, orders: queue.SimpleQueue[Any]) -> None:
         """Does what it is told until it is to leave."""
@@ -239,8 +246,7 @@ def main() -> None:
         faulthandler.enable(file=faults)
         sys.argv = ["zoo.worker"]
         listener.start()
-        with contextlib.suppress(BrokenPipeError):  # nobody is left to be told
-            Worker(sender, interrupts, faults).serve(orders)
+        Worker(sender, interrupts, faults).serve(orders)
         faulthandler.disable()
 
 
