@@ -1,4 +1,4 @@
-"""Rows that take their process with them cost themselves only."""
+"""Plugins and worker processes: rows that take their process with them cost themselves only."""
 
 from __future__ import annotations
 
