@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from zoo import statistics
-from zoo.backend import quiet, require_keras
 from zoo.board import Board, Context, baselines, build_board
 from zoo.disk_cache import open_cache
 from zoo.errors import RunNotFoundError, StoreError, ZooError
-from zoo.events import GridStarted, Note
+from zoo.events import Note
+from zoo.executing import Executor
 from zoo.lineup import Settings, check_settings, combinations, lines_of, recipe_of, sizes_of
 from zoo.plugins import load_catalog
 from zoo.progress import for_python
-from zoo.recipe import row_digest
-from zoo.specs import channels_of
+from zoo.sharing import Labour, check_labour
 from zoo.store import Store
 
 if TYPE_CHECKING:
@@ -27,7 +24,6 @@ if TYPE_CHECKING:
     from zoo.dataset import Dataset
     from zoo.disk_cache import DiskCache
     from zoo.events import Observer
-    from zoo.experiment import Bench
     from zoo.registry import Catalog
     from zoo.runs import Run
     from zoo.values import Metric, Optimiser, Precision, RunRecord, Schedule, Spec
@@ -109,7 +105,7 @@ def fit(
     Raises:
         ZooError: What went wrong and what to do; see `zoo.errors`.
     """
-    from zoo.experiment import run
+    from zoo.experiment import make_bench, run
     from zoo.runs import Run as Handle
 
     items = catalog or load_catalog()
@@ -138,7 +134,7 @@ def fit(
         recipe = recipe_of(dataset, specs[0], seed, settings)
         context = _context(dataset)
         opened.save_board_context(context.data, context.split, context)
-        record = run(recipe, _bench(items, dataset, opened, watch), reraise=True)
+        record = run(recipe, make_bench(items, dataset, opened, watch), reraise=True)
         return Handle(record, opened.folder(record.id))
 
 
@@ -169,13 +165,16 @@ def compare(
     store: str | Path = "zoo-runs",
     cache: bool = True,
     cache_limit: int | str | None = None,
+    jobs: int = 1,
+    row_timeout: float | None = None,
+    memory_limit: float | None = None,
     observe: Observer | None = None,
     catalog: Catalog | None = None,
 ) -> Board:
     """Trains every backbone with every head, policy and augmentation and ranks the rows on the validation part.
 
-    Finished runs are taken from the store. A run that fails costs itself only. The test part is decoded after the
-    ranking, and scored for the recommended row alone.
+    Finished runs are taken from the store. A run that fails costs itself only, also one that crashes or hangs: rows run
+    in worker processes. The test part is decoded after the ranking, and scored for the recommended row alone.
 
     Args:
         data: As in `fit`.
@@ -204,14 +203,15 @@ def compare(
         store: Folder that keeps runs.
         cache: Keep decoded pictures and frozen features on disk for later calls, and use what is there.
         cache_limit: Most that is kept there, in bytes or as text such as `20G`.
+        jobs: Worker processes that rows run in, each with its share of the cores; 0 for none: rows run in this process.
+        row_timeout: Seconds after which a row is ended as failed; None never ends one.
+        memory_limit: GiB that a worker may hold; None for its share of nine tenths of what is free at the start.
         observe: Told about everything.
-        catalog: Items to choose from.
+        catalog: Items to choose from. Rows with items that were given in this process run in this process.
 
     Raises:
         ZooError: If the grid cannot start: unknown names, unusable data, a store that cannot be written.
     """
-    from zoo.experiment import identify, run
-
     items = catalog or load_catalog()
     watch = observe or for_python()
     specs = combinations(items, backbones, heads, policies, augmentations)
@@ -232,23 +232,20 @@ def compare(
     }
     check_settings({"seeds": seeds})
     lines = lines_of(settings)
+    labour = Labour(jobs, row_timeout, memory_limit)
+    check_labour(labour)
     disk = open_cache(cache_limit, observe=watch) if cache else None
-    with Store(store) as opened:
+    with Store(store) as opened, Executor(labour, specs, catalog=items, store=opened, observe=watch) as executor:
         draw = {"fractions": split, "split_seed": split_seed}
         dataset = _dataset(data, items, opened, source=source, specs=specs, disk=disk, observe=watch, **draw)
         recipes = [recipe_of(dataset, row, seed, line) for row in specs for line in lines for seed in range(seeds)]
-        bench = _bench(items, dataset, opened, watch)
-        known = [opened.find(identify(one, items, alpha=dataset.report.alpha)[1]) for one in recipes]
-        dataset.expect(sizes_of(recipe.backbone for recipe, found in zip(recipes, known, strict=True) if found is None))
         context = _context(dataset)
         opened.save_board_context(context.data, context.split, context)
-        finished = sum(record is not None for record in known)
-        watch(GridStarted(len(recipes), finished, tuple(recipe.title for recipe in recipes)))
-        dataset.gather()
-        records = [run(recipe, bench, index=i, total=len(recipes)) for i, recipe in enumerate(recipes, start=1)]
+        records = executor.run(recipes, dataset)
         try:
-            with quiet():
-                _score_test(_board(opened, records, context, metric), bench, records)
+            chosen = _to_be_tested(_board(opened, records, context, metric), records, dataset, opened)
+            if chosen:
+                executor.score_test(chosen)
         except ZooError as error:
             text = f"The recommended row has no test score: {error.message}"
             watch(Note(text, level="warning"))
@@ -299,17 +296,6 @@ def _dataset(
     )
 
 
-def _bench(catalog: Catalog, dataset: Dataset, store: Store, observe: Observer) -> Bench:
-    from zoo.experiment import Bench
-
-    require_keras()  # before the next line imports it: TensorFlow reads its variables when it is imported
-    from zoo.prefix import FeatureCache
-    from zoo.reuse import Networks
-
-    features = FeatureCache(disk=dataset.cache, observe=observe)
-    return Bench(catalog, dataset, store, features, Networks(), observe)
-
-
 def _context(dataset: Dataset) -> Context:
     labels = dataset.labels("validation")
     return Context(
@@ -337,29 +323,10 @@ def _board(store: Store, records: Sequence[RunRecord], context: Context | dict[s
     return build_board(records, kept, context, metric=metric, tests=looks)
 
 
-def _score_test(board: Board, bench: Bench, records: Sequence[RunRecord]) -> None:
-    """Scores the models of the recommended row on the test part, once; the store keeps that it was looked at."""
-    from zoo.artefact import load_model
-    from zoo.building import size_of
-    from zoo.evaluation import predict
-
-    row, dataset, store = board.recommended, bench.dataset, bench.store
+def _to_be_tested(board: Board, records: Sequence[RunRecord], dataset: Dataset, store: Store) -> list[RunRecord]:
+    """Runs of the recommended row that have not been scored on the test part, if there is one."""
+    row = board.recommended
     if row is None or not dataset.split.test:
-        return
+        return []
     seen = {look.run_id for look in store.test_looks(dataset.split.digest)}
-    chosen = [record for record in records if record.id in row.run_ids and record.validation and record.id not in seen]
-    if not chosen:
-        return
-    backbone = chosen[0].recipe.backbone
-    side = dataset.test_side(size_of(backbone), channels_of(backbone))
-    for record in chosen:
-        probabilities = predict(load_model(store.folder(record.id)), side.pixels).probabilities
-        store.save_predictions(
-            record.id, "test", ids=dataset.ids("test"), labels=side.labels, probabilities=probabilities
-        )
-        store.record_test_look(
-            row=row_digest(record.recipe),
-            run_id=record.id,
-            when=datetime.now(UTC).isoformat(timespec="seconds"),
-            scores=statistics.score(probabilities, side.labels),
-        )
+    return [record for record in records if record.id in row.run_ids and record.validation and record.id not in seen]

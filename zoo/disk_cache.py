@@ -80,6 +80,10 @@ class DiskCache:
         except OSError:
             return False
 
+    def quiet(self) -> DiskCache:
+        """The same cache for another process, where nobody is told anything."""
+        return DiskCache(self.folder, limit=self.limit)
+
     def find(self, key: str) -> tuple[Array, ...] | None:
         """The arrays of a key as read-only memory maps, or None. The entry counts as used now.
 

@@ -75,8 +75,8 @@ def environment(backend: str | None = None, *, more: Sequence[str] = ()) -> dict
         "machine": platform.machine(),
         "cpu": " ".join(cpu[key] for key in _CPU_KEYS if key in cpu) or platform.processor(),
         "instructions": sorted(set(_INSTRUCTIONS) & set((cpu.get("flags") or cpu.get("Features") or "").split())),
-        "gpus": _gpus(),
-        "cores": _cores(),
+        "gpus": gpus(),
+        "cores": cores(),
         "variables": {variable: os.environ[variable] for variable in _VARIABLES if variable in os.environ},
     }
 
@@ -128,7 +128,7 @@ def _cpu_facts() -> dict[str, str]:
     return {key.strip(): value.strip() for key, _, value in pairs}
 
 
-def _gpus() -> list[str]:
+def gpus() -> list[str]:
     """Models of NVIDIA's GPUs as their driver for Linux tells them."""
     models = []
     for path in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")):
@@ -140,7 +140,8 @@ def _gpus() -> list[str]:
     return models
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Number of processor cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

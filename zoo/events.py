@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,7 +13,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something happened."""
+    """Something happened.
+
+    Attributes:
+        run: The run that it belongs to, 1-based, where rows run in other processes; 0 elsewhere.
+    """
+
+    run: int = field(default=0, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from zoo.backend import clean_state, require_keras
 from zoo.building import carriers, codes_of, size_of, weights_fingerprint
 from zoo.cards import card_of
 from zoo.channels import has_alpha
+from zoo.endings import OUT_OF_MEMORY
 from zoo.environment import environment
 from zoo.errors import DivergedError, TrainingError, WeightsError, ZooError
 from zoo.events import Note, RunEnded, RunStarted, Stage, ignore
@@ -64,7 +65,24 @@ class Bench:
     observe: Observer = ignore
 
 
-def run(recipe: Recipe, bench: Bench, *, index: int = 1, total: int = 1, reraise: bool = False) -> RunRecord:
+def make_bench(catalog: Catalog, dataset: Dataset, store: Store, observe: Observer) -> Bench:
+    """What the runs of this process share. Imports Keras. Raises: UsageError."""
+    require_keras()  # before the next line imports it: TensorFlow reads its variables when it is imported
+    from zoo.prefix import FeatureCache
+    from zoo.reuse import Networks
+
+    return Bench(catalog, dataset, store, FeatureCache(disk=dataset.cache, observe=observe), Networks(), observe)
+
+
+def run(
+    recipe: Recipe,
+    bench: Bench,
+    *,
+    index: int = 1,
+    total: int = 1,
+    reraise: bool = False,
+    batch_size: int | None = None,
+) -> RunRecord:
     """Runs a recipe, or takes the record of an equal run that is finished.
 
     Whatever happens inside is kept in the store with its reason; only `KeyboardInterrupt` passes.
@@ -75,6 +93,8 @@ def run(recipe: Recipe, bench: Bench, *, index: int = 1, total: int = 1, reraise
         index: 1-based position in the grid, for events.
         total: Number of runs in the grid.
         reraise: Raise the error of a failed run after it is stored.
+        batch_size: Pictures in a batch instead of the recipe's, for which memory ran out. The run keeps the digest of
+            the recipe, so that it is found again, and says in its notes and environment what it had.
     """
     surroundings, digest = identify(recipe, bench.catalog, alpha=bench.dataset.report.alpha)
     known = bench.store.find(digest)
@@ -82,13 +102,15 @@ def run(recipe: Recipe, bench: Bench, *, index: int = 1, total: int = 1, reraise
         bench.observe(RunEnded(known, index, total, reused=True))
         return known
     bench.observe(RunStarted(recipe, index, total))
+    if batch_size is not None:
+        surroundings = {**surroundings, "batch_size": batch_size}
     run_id = bench.store.begin(recipe, digest=digest, environment=surroundings, row=row_digest(recipe))
     record = bench.store.get(run_id)
     began = time.perf_counter()
     problem: ZooError | None = None
     try:
         with clean_state(recipe.seed):
-            record = _execute(record, bench)
+            record = _execute(record, bench) if batch_size is None else _with_batches_of(batch_size, record, bench)
         folder = bench.store.folder(run_id)
         card = card_of(record, bench.catalog.backbone(recipe.backbone.name), tested=read_curve(folder))
         write_card(card, folder)
@@ -152,7 +174,7 @@ def _explained(error: BaseException, catalog: Catalog) -> ZooError:
         return error
     memory = ("ResourceExhausted", "OutOfMemory", "RESOURCE_EXHAUSTED")
     if isinstance(error, MemoryError) or any(word in f"{type(error).__name__} {error}" for word in memory):
-        return TrainingError(f"Out of memory: {error}.", hint="Use a smaller batch size or picture size.")
+        return TrainingError(f"{OUT_OF_MEMORY}: {error}.", hint="Use a smaller batch size or picture size.")
     line = (str(error).strip().splitlines() or [""])[0]
     wrapped = TrainingError(f"{type(error).__name__}: {line}", hint="The traceback is in the run's folder.")
     wrapped.__cause__ = error
@@ -201,6 +223,19 @@ def _execute(record: RunRecord, bench: Bench) -> RunRecord:
         total_weights=sum(weight.size for weight in built.assembly.weights),
         milliseconds_per_image=delivery.milliseconds_per_image,
     )
+
+
+def _with_batches_of(size: int, record: RunRecord, bench: Bench) -> RunRecord:
+    """As `_execute`, with smaller batches than the recipe says; the record keeps the recipe and a note."""
+    recipe = record.recipe
+    done = _execute(dataclasses.replace(record, recipe=dataclasses.replace(recipe, batch_size=size)), bench)
+    rows = done.receipt.rows if done.receipt is not None else ()
+    adapts = f"; batch statistics are those of {size} pictures" if any(row.statistics_declared for row in rows) else ""
+    text = (
+        f"Memory ran out with batches of {recipe.batch_size} pictures, so this run had batches of {size}{adapts}. "
+        "It is not quite comparable with the others."
+    )
+    return dataclasses.replace(done, recipe=recipe, notes=(*done.notes, text))
 
 
 def _trained(record: RunRecord, bench: Bench, built: Built, sides: tuple[Side, Side]) -> tuple[Trained, Receipt]:

@@ -65,7 +65,8 @@ class PlainLines:
         match event:
             case Note():
                 if self._tally.is_news(event):
-                    yield f"{'warning' if event.level == 'warning' else 'note'}: {figures.sentence(event.text)}"
+                    label = "warning" if event.level == "warning" else "note"
+                    yield f"{label}: {self._place(event).lstrip()}{figures.sentence(event.text)}"
             case Progress():
                 yield from self._task_lines(event)
             case DataReady():
@@ -88,7 +89,8 @@ class PlainLines:
             self._task, self._spoke = event.task, self._clock()
         if event.done >= event.total or self._clock() - self._spoke >= _LONG:
             self._spoke = self._clock()
-            yield f"{figures.sentence(event.task)}: {event.done:,} of {event.total:,}"
+            place = self._place(event).lstrip()
+            yield f"{place}{figures.sentence(event.task)}: {event.done:,} of {event.total:,}"
         if event.done >= event.total:
             self._task = ""
 
@@ -96,7 +98,7 @@ class PlainLines:
         """A line where nothing has been said for long."""
         if self._clock() - self._spoke >= _SILENCE:
             self._spoke = self._clock()
-            yield f"  epoch {event.epoch}: step {event.done:,} of {event.total:,}"
+            yield f"{self._place(event)}epoch {event.epoch}: step {event.done:,} of {event.total:,}"
 
     def _epoch_lines(self, event: EpochEnded) -> Iterator[str]:
         record = event.record
@@ -104,9 +106,15 @@ class PlainLines:
             return
         self._spoke = self._clock()
         yield (
-            f"  epoch {record.epoch}/{event.epochs}: loss {record.loss:.3f}, validation accuracy "
+            f"{self._place(event)}epoch {record.epoch}/{event.epochs}: loss {record.loss:.3f}, validation accuracy "
             f"{figures.share(record.val_accuracy)} ({figures.duration(record.seconds)})"
         )
+
+    def _place(self, event: Event) -> str:
+        """What a line about a run begins with: its number where several are under way, else two spaces."""
+        run = self._tally.run_of(event)
+        several = len(self._tally.running) > 1
+        return f"[{run.index}/{self._tally.total}] " if several and run is not None else "  "
 
     def _ending(self, event: RunEnded) -> str:
         record = event.record
@@ -114,7 +122,7 @@ class PlainLines:
             row = f"{figures.sentence(record.recipe.title)}, seed {record.recipe.seed}"
             return f"from the store: {row}: {_said(record)}"
         left = self._tally.remaining
-        more = f"; about {figures.duration(left)} left" if left and event.index < event.total else ""
+        more = f"; about {figures.duration(left)} left" if left and self._tally.done < event.total else ""
         return f"{_said(record)}, {figures.duration(record.seconds)}{more}"
 
     def _write(self, line: str) -> None:

@@ -43,6 +43,45 @@ class TalliedRow:
 
 
 @dataclass
+class Running:
+    """A run under way.
+
+    Attributes:
+        recipe: Of the run.
+        index: Its 1-based position.
+        began: When, on the clock's scale.
+        epochs: Most epochs that it can have.
+        epoch: Its last record.
+        task: What is being done outside epochs, None when it is done.
+        stage: What it is at where nothing can be counted; empty when epochs tell it.
+        step: The last training step of its present epoch; None between epochs.
+    """
+
+    recipe: Recipe
+    index: int
+    began: float
+    epochs: int
+    epoch: EpochRecord | None = None
+    task: Progress | None = None
+    stage: str = ""
+    step: StepTaken | None = None
+
+    def see(self, event: Event) -> None:
+        """Takes an event of this run in."""
+        match event:
+            case Progress():
+                self.task = event if event.done < event.total else None
+            case Stage():
+                self.stage, self.step = event.text, None
+            case StepTaken():
+                self.step, self.task, self.stage = event, None, ""
+            case EpochEnded():
+                self.epoch, self.epochs, self.task, self.step, self.stage = event.record, event.epochs, None, None, ""
+            case _:
+                pass
+
+
+@dataclass
 class Tally:
     """What has happened up to now. `see` takes the events in order; the rest looks.
 
@@ -51,13 +90,6 @@ class Tally:
         total: Number of runs, 0 before the grid has begun.
         done: Runs that have ended, those from the store included.
         reused: Those of them that were in the store already.
-        recipe: Of the present run, None between runs.
-        index: Its 1-based position.
-        epoch: Last record of the present run.
-        epochs: Most epochs that the present run can have.
-        task: What is being done outside epochs, None when it is done.
-        stage: What the present run is at where nothing can be counted; empty when epochs tell it.
-        step: The last training step of the present epoch; None between epochs.
         data: What was found in the data, None before.
         began: When the tally was made, on the clock's scale.
     """
@@ -66,16 +98,11 @@ class Tally:
     total: int = 0
     done: int = 0
     reused: int = 0
-    recipe: Recipe | None = None
-    index: int = 0
-    epoch: EpochRecord | None = None
-    epochs: int = 0
-    task: Progress | None = None
-    stage: str = ""
-    step: StepTaken | None = None
     data: DataReady | None = None
     began: float = field(init=False)
-    _run_began: float = 0.0
+    _task: Progress | None = None
+    _running: dict[int, Running] = field(default_factory=dict)
+    _over: set[int] = field(default_factory=set)
     _fresh: dict[str, list[float]] = field(default_factory=dict)
     _titles: tuple[str, ...] = ()
     _rows: dict[str, list[RunRecord]] = field(default_factory=dict)
@@ -86,41 +113,59 @@ class Tally:
 
     def see(self, event: Event) -> None:
         """Takes the next event in."""
+        run = self.run_of(event)
         match event:
-            case Progress():
-                self.task = event if event.done < event.total else None
             case DataReady():
                 self.data = event
             case GridStarted():
                 self.total, self._titles = event.total, event.titles
             case RunStarted():
-                self.recipe, self.index, self.total = event.recipe, event.index, max(self.total, event.total)
-                self.epoch, self.epochs, self._run_began = None, event.recipe.epochs, self.clock()
-                self.stage, self.step = "", None
-            case Stage():
-                self.stage, self.step = event.text, None
-            case StepTaken():
-                self.step, self.task, self.stage = event, None, ""
-            case EpochEnded():
-                self.epoch, self.epochs, self.task, self.step, self.stage = event.record, event.epochs, None, None, ""
+                self.total, self._task = max(self.total, event.total), None
+                self._running.pop(event.index, None)  # one that is tried again
+                self._running[event.index] = Running(event.recipe, event.index, self.clock(), event.recipe.epochs)
             case RunEnded():
                 self._end(event)
+            case Progress() if run is None:
+                self._task = event if event.done < event.total else None
+            case _ if run is not None:
+                run.see(event)
             case _:
                 pass
+
+    def run_of(self, event: Event) -> Running | None:
+        """The run under way that an event belongs to: the one it names, else the one that began last."""
+        return self._running.get(event.run) if event.run else self.present
+
+    @property
+    def running(self) -> tuple[Running, ...]:
+        """The runs under way, in the order in which they began."""
+        return tuple(self._running.values())
+
+    @property
+    def present(self) -> Running | None:
+        """The run that began last of those under way; None between runs."""
+        return next(reversed(self._running.values()), None)
+
+    @property
+    def task(self) -> Progress | None:
+        """What is being done outside runs, None when it is done."""
+        return self._task
 
     def _end(self, event: RunEnded) -> None:
         self.done += 1
         self.total = max(self.total, event.total)
+        self._over.add(event.index)
         self._rows.setdefault(event.record.recipe.title, []).append(event.record)
+        run = self._running.pop(event.index, None)
         if event.reused:
             self.reused += 1
-        else:
-            self._fresh.setdefault(event.record.recipe.title, []).append(self.clock() - self._run_began)
-        self.recipe, self.epoch, self.task, self.step, self.stage = None, None, None, None, ""
+        elif run is not None:
+            self._fresh.setdefault(event.record.recipe.title, []).append(self.clock() - run.began)
 
     def is_news(self, note: Note) -> bool:
-        """Whether a note has not been said before of the present row: its seeds tell the same. Asking says it."""
-        said = (self.recipe.title if self.recipe is not None else "", note.text)
+        """Whether a note has not been said before of its row: its seeds tell the same. Asking says it."""
+        run = self.run_of(note)
+        said = (run.recipe.title if run is not None else "", note.text)
         fresh = said not in self._said
         self._said.add(said)
         return fresh
@@ -134,24 +179,30 @@ class Tally:
     def remaining(self) -> float | None:
         """Estimate of the seconds left, None before there is anything to go by.
 
-        A run takes as long as those of its row did; where the row is new, the mean of all that were trained. The
-        present one is judged by its own epochs as soon as it has one.
+        A run takes as long as those of its row did; where the row is new, the mean of all that were trained. One under
+        way is judged by its own epochs as soon as it has one. As many go on side by side as do now.
         """
         spent = [seconds for several in self._fresh.values() for seconds in several]
-        under_way = self.clock() - self._run_began if self.recipe is not None else 0.0
-        own = None
-        if self.recipe is not None and self.epoch is not None:
-            own = under_way * max(self.epochs, self.epoch.epoch) / self.epoch.epoch
-        if not self.total or (not spent and own is None):
+        own = {run.index: self._judged(run) for run in self._running.values()}
+        known = [seconds for seconds in own.values() if seconds is not None]
+        if not self.total or not (spent or known):
             return None
-        mean = sum(spent) / len(spent) if spent else own or 0.0
-        present = 0.0
-        if self.recipe is not None:
-            expected = own if own is not None else self._usual(self.recipe.title, mean)
-            present = max(0.0, expected - under_way)
-        first = self.done + (self.recipe is not None)
-        titles = self._titles[first:] if len(self._titles) == self.total else ("",) * (self.total - first)
-        return present + sum(self._usual(title, mean) for title in titles)
+        mean = sum(spent) / len(spent) if spent else sum(known) / len(known)
+        left = 0.0
+        for run in self._running.values():
+            judged = own[run.index]
+            expected = judged if judged is not None else self._usual(run.recipe.title, mean)
+            left += max(0.0, expected - (self.clock() - run.began))
+        begun = self._over | set(self._running)
+        titles = self._titles if len(self._titles) == self.total else ("",) * self.total
+        left += sum(self._usual(title, mean) for i, title in enumerate(titles, start=1) if i not in begun)
+        return left / max(1, len(self._running))
+
+    def _judged(self, run: Running) -> float | None:
+        """Seconds that a run takes, by its own epochs; None before it has one."""
+        if run.epoch is None:
+            return None
+        return (self.clock() - run.began) * max(run.epochs, run.epoch.epoch) / run.epoch.epoch
 
     def _usual(self, title: str, mean: float) -> float:
         """Seconds that a run of a row takes."""

@@ -52,7 +52,7 @@ def test_compare_hands_every_option_on(zoo: Zoo, asked: list[dict[str, Any]]) ->
         *("--optimiser", "sgd", "--weight-decay", "0.05", "--accumulate", "2", "--ema", "0.9"),
         *("--precision", "bfloat16", "--label-smoothing", "0.1"),
         *("--patience", "none", "--metric", "balanced_accuracy", "--split", "60/20/20", "--split-seed", "4"),
-        *("--source", "folder", "--store", "zoo-runs"),
+        *("--source", "folder", "--store", "zoo-runs", "--jobs", "2", "--row-timeout", "90", "--memory-limit", "4.5"),
     )
     assert result.exit_code == 0, result.stderr
     call = asked[0]
@@ -80,6 +80,9 @@ def test_compare_hands_every_option_on(zoo: Zoo, asked: list[dict[str, Any]]) ->
         "split_seed": 4,
         "source": "folder",
         "store": Path("zoo-runs"),
+        "jobs": 2,
+        "row_timeout": 90.0,
+        "memory_limit": 4.5,
     }
 
 
@@ -101,6 +104,7 @@ def test_compare_without_options_takes_the_librarys_defaults(zoo: Zoo, asked: li
     assert (call["heads"], call["policies"], call["augmentations"]) == (("gap",), POLICIES, ("none",))
     assert (call["seeds"], call["epochs"], call["batch_size"], call["patience"]) == (1, 10, 32, 5)
     assert (call["split"], call["metric"], call["store"]) == ((0.7, 0.15, 0.15), "accuracy", Path("zoo-runs"))
+    assert (call["jobs"], call["row_timeout"], call["memory_limit"]) == (1, None, None)
 
 
 @pytest.mark.parametrize("words", [("grid.toml",), ("--recipe", "grid.toml"), ("photos", "--recipe", "grid.toml")])

@@ -126,6 +126,21 @@ def test_steps_and_stages_show_that_something_happens() -> None:
     assert "epoch 2/10: step 1 of 24; after epoch 1 of 10 validation accuracy 0.750, balanced 0.700" in text
 
 
+def test_every_run_under_way_is_shown() -> None:
+    """With two workers there are two runs, each with what it is at."""
+    screen = Screen(width=120)
+    screen.see(GridStarted(3, 0), RunStarted(recipe("a"), 1, 3), RunStarted(recipe("b"), 2, 3))
+    screen.see(StepTaken(1, 7, 24, run=1), Stage("building the network", run=2), Note("Statistics lag.", run=1))
+    lines = [" ".join(line.split()) for line in screen.drawn()]
+    start = lines.index("now efficientnet-lite0 · a, seed 0")
+    assert lines[start + 1 : start + 4] == [
+        "epoch 1/10: step 7 of 24",
+        "now efficientnet-lite0 · b, seed 0",
+        "building the network",
+    ]
+    assert "efficientnet-lite0 · a: Statistics lag." in screen.file.getvalue()
+
+
 def test_heads_are_named_where_they_differ() -> None:
     """What is the same in all rows takes no room; what differs is shown in the order of a row's title."""
     screen = Screen(width=120)

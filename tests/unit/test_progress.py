@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import subprocess
 import sys
@@ -114,6 +115,26 @@ def test_a_run_is_told_in_lines(lines: PlainLines, stream: io.StringIO, clock: C
         "  epoch 1/3: loss 0.500, validation accuracy 0.750 (2.0 s)",
         "  epoch 2/3: loss 0.500, validation accuracy 0.750 (2.0 s)",
         "[1/2] validation accuracy 0.750 (epoch 2 of 3), 12 s; about 4.0 s left",
+    ]
+
+
+def test_lines_of_several_runs_under_way_name_theirs(lines: PlainLines, stream: io.StringIO, clock: Clock) -> None:
+    """With two workers each line says which run it is about; alone again, lines are as ever."""
+    for index, policy in enumerate(("a", "b"), start=1):
+        lines(RunStarted(recipe(policy), index, 2))
+    for index in (1, 2):
+        clock.now += 2
+        lines(dataclasses.replace(epoch(index), run=index))
+    lines(Note("Statistics lag.", run=2))
+    lines(RunEnded(record(), 2, 2, run=2))
+    clock.now += 2
+    lines(dataclasses.replace(epoch(3), run=1))
+    assert stream.getvalue().splitlines()[2:] == [
+        "[1/2] epoch 1/3: loss 0.500, validation accuracy 0.750 (2.0 s)",
+        "[2/2] epoch 2/3: loss 0.500, validation accuracy 0.750 (2.0 s)",
+        "note: [2/2] Statistics lag.",
+        "[2/2] validation accuracy 0.750 (epoch 2 of 3), 12 s; about 8.0 s left",
+        "  epoch 3/3: loss 0.500, validation accuracy 0.750 (2.0 s)",
     ]
 
 

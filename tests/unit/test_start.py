@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from zoo.store import Store
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -27,10 +29,10 @@ STARTS = {
     "require_keras": "from zoo.backend import require_keras; require_keras(); import tensorflow as tf; tf.ones(2) + 1",
     "fit": f"import zoo; zoo.fit('demo:images=40', {ITEMS})",
     "compare": "import zoo; zoo.compare('demo:images=40', backbones=['scratch-cnn:size=32,depth=2'], "
-    "policies=['freeze-all'], epochs=1, store='runs')",
+    "policies=['freeze-all'], epochs=1, store='runs', jobs=0)",
     "predict": f"import zoo; zoo.load(zoo.fit('demo:images=40', {ITEMS}).folder).predict([])",
     "check_backbone": "from zoo.testing import check_backbone, tiny_backbone; check_backbone(tiny_backbone())",
-    "zoo compare": CLI.format(words=f"zoo compare {ROW}"),
+    "zoo compare": CLI.format(words=f"zoo compare {ROW} --jobs 0"),
     "zoo fit": CLI.format(words=f"zoo fit {ROW}"),
     "zoo show": CLI.format(words="zoo show scratch-cnn:size=32"),
 }
@@ -78,3 +80,12 @@ def test_the_record_of_a_run_has_it(tmp_path: Path) -> None:
     """What a run of the command line was computed with stands in its card."""
     done = child(tmp_path, "-m", "zoo", "fit", *ROW.split(), "--json")
     assert '"onednn": true' in json.dumps(json.loads(done.stdout))
+
+
+def test_a_worker_process_starts_so_too(tmp_path: Path) -> None:
+    """The run of a worker has the kernels in its record, and nothing of TensorFlow's start is passed on."""
+    done = child(tmp_path, "-m", "zoo", "compare", *ROW.split())
+    assert "oneDNN custom operations" not in done.stderr
+    with Store(tmp_path / "runs") as store:
+        (record,) = store.runs()
+    assert record.environment["runtime"]["onednn"] is True

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
-from zoo.events import EpochEnded, Event, GridStarted, Note, Progress, RunEnded, RunStarted
+from zoo.events import EpochEnded, Event, GridStarted, Note, Progress, RunEnded, RunStarted, Stage
 from zoo.tally import Tally
 from zoo.values import EpochRecord, Metric, Recipe, RunRecord, Scores, Spec, Status
 
@@ -139,15 +141,33 @@ def test_the_time_left_comes_from_runs_that_were_trained(tally: Tally, clock: Cl
 def test_the_present_run_is_known_until_it_ends(tally: Tally) -> None:
     """Epochs and tasks belong to the present run and are gone with it."""
     tally.see(RunStarted(recipe(), 1, 4))
+    run = tally.present
+    assert run is not None
     tally.see(Progress("computing frozen features", 1, 2))
-    assert tally.task is not None
+    assert run.task is not None
     tally.see(Progress("computing frozen features", 2, 2))
-    assert tally.task is None
+    assert run.task is None
     tally.see(epoch(3))
-    assert tally.epoch is not None
-    assert (tally.epoch.epoch, tally.epochs, tally.index) == (3, 4, 1)
+    assert run.epoch is not None
+    assert (run.epoch.epoch, run.epochs, run.index) == (3, 4, 1)
     tally.see(ended(recipe(), 0.5, index=1))
-    assert (tally.recipe, tally.epoch) == (None, None)
+    assert (tally.present, tally.running) == (None, ())
+
+
+def test_events_of_several_workers_go_to_their_runs(tally: Tally, clock: Clock) -> None:
+    """Each event changes the run that it names, and the time left counts that two go on side by side."""
+    tally.see(GridStarted(4, 0))
+    for index, name in enumerate("ab", start=1):
+        tally.see(RunStarted(recipe(name), index, 4))
+    clock.now += 10
+    tally.see(dataclasses.replace(epoch(2), run=1))
+    tally.see(Stage("building the network", run=2))
+    first, second = tally.running
+    assert first.epoch is not None
+    assert (first.epoch.epoch, first.stage, second.epoch, second.stage) == (2, "", None, "building the network")
+    assert tally.remaining == pytest.approx((10 + 10 + 20 + 20) / 2)
+    tally.see(ended(recipe("b"), 0.5, index=2))
+    assert [run.index for run in tally.running] == [1]
 
 
 def test_a_note_is_news_once_for_each_row(tally: Tally) -> None:

@@ -10,6 +10,7 @@ from zoo.cli.request import grid_of, grid_words, store_of
 from zoo.cli.session import session_of
 from zoo.grid import GridRecipe
 from zoo.registry import Catalog
+from zoo.sharing import Labour
 
 _FAILED = 5  # the exit code of a TrainingError
 
@@ -68,12 +69,15 @@ def compare(
     source: options.Source = None,
     store: options.Store = None,
     recipe: GridFile = None,
+    jobs: options.Jobs = 1,
+    row_timeout: options.RowTimeout = None,
+    memory_limit: options.MemoryLimit = None,
     json: options.Json = False,
 ) -> None:
     """Train every backbone with every head, policy and augmentation, and rank the rows on validation pictures.
 
-    Finished runs are kept: after a stop the same command goes on where it was. The test pictures are looked at
-    once, for the recommended row.
+    Finished runs are kept: after a stop the same command goes on where it was. Rows run in worker processes, so that
+    one that crashes or hangs costs itself only. The test pictures are looked at once, for the recommended row.
     """
     # A table is easier to compare with the parameters than a long column.
     # fmt: off
@@ -85,10 +89,11 @@ def compare(
         "accumulate": accumulate, "ema": ema, "precision": precision, "views": views,
     }
     # fmt: on
-    _run(grid_of(data, recipe, given), session_of(context).catalog(), json=json)
+    labour = Labour(jobs, row_timeout, memory_limit)
+    _run(grid_of(data, recipe, given), session_of(context).catalog(), labour, json=json)
 
 
-def _run(grid: GridRecipe, catalog: Catalog, *, json: bool) -> None:
+def _run(grid: GridRecipe, catalog: Catalog, labour: Labour, *, json: bool) -> None:
     from zoo import comparison
     from zoo.cli.live import watching
 
@@ -120,6 +125,9 @@ def _run(grid: GridRecipe, catalog: Catalog, *, json: bool) -> None:
             split_seed=grid.split_seed,
             source=grid.source,
             store=store_of(grid),
+            jobs=labour.jobs,
+            row_timeout=labour.row_timeout,
+            memory_limit=labour.memory_limit,
             observe=observe,
             catalog=catalog,
         )

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
-    from zoo.events import Event, Observer
-    from zoo.tally import TalliedRow
+    from zoo.events import Event, Observer, Progress
+    from zoo.tally import Running, TalliedRow
     from zoo.values import Recipe
 
 _REST = 9
@@ -72,7 +72,8 @@ class Display:
         with self._lock:
             self._tally.see(event)
             news = isinstance(event, Note) and self._tally.is_news(event)
-            row = f"{self._title(self._tally.recipe)}: " if self._tally.recipe is not None else ""
+            run = self._tally.run_of(event)
+            row = f"{self._title(run.recipe)}: " if run is not None else ""
         if isinstance(event, Note) and news:
             screen.say(self._console, row + event.text, label="warning" if event.level == "warning" else "note")
         if isinstance(event, DataReady):
@@ -97,7 +98,8 @@ class Display:
         yield facts
         rows = tally.rows
         if rows:
-            room = max(_LEAST_ROWS, (options.size.height - _REST) // (1 if options.max_width >= _WIDE else 2))
+            rest = _REST + 2 * max(0, len(tally.running) - 1)
+            room = max(_LEAST_ROWS, (options.size.height - rest) // (1 if options.max_width >= _WIDE else 2))
             yield Text("")
             yield self._rows(rows[:room], gap=2 if options.max_width >= _WIDE else 1)
             if len(rows) > room:
@@ -110,7 +112,7 @@ class Display:
             times += f", about {figures.duration(tally.remaining)} left"
         if not tally.total:
             return Text(f"preparing  {times}", style="bold")
-        partial = tally.epoch.epoch / max(1, tally.epochs) if tally.epoch else 0.0
+        partial = sum(run.epoch.epoch / max(1, run.epochs) for run in tally.running if run.epoch is not None)
         words = f"{tally.done}/{tally.total} runs"
         grid = Table.grid(padding=(0, 2, 0, 0))
         grid.add_row(
@@ -122,27 +124,15 @@ class Display:
 
     def _facts(self) -> Iterator[tuple[str, Text]]:
         tally = self._tally
-        if tally.recipe is not None:
-            yield "now", Text(f"{self._title(tally.recipe)}, seed {tally.recipe.seed}")
+        for run in tally.running:
+            yield "now", Text(f"{self._title(run.recipe)}, seed {run.recipe.seed}")
+            yield "", Text(_doing(run), style="" if run.epoch is not None or run.task is not None else "dim")
         if tally.task is not None:
-            yield "", Text(f"{figures.sentence(tally.task.task)} {tally.task.done:,} of {tally.task.total:,}")
-        elif tally.recipe is not None:
-            yield "", Text(self._doing(), style="" if tally.epoch is not None else "dim")
+            yield "", Text(_counted(tally.task))
         if tally.best is not None:
             yield "best", Text(f"{self._title(tally.best.records[0].recipe)}  {figures.share(tally.best.score)}")
         if tally.failures:
             yield "failed", Text(figures.counted(tally.failures, "run"), style="red")
-
-    def _doing(self) -> str:
-        """Where the present run is: the step or stage, and the last epoch's scores."""
-        tally = self._tally
-        step, record = tally.step, tally.epoch
-        now = f"epoch {step.epoch}/{tally.epochs}: step {step.done:,} of {step.total:,}" if step else tally.stage
-        if record is None:
-            return now or "starting"
-        scores = f"{figures.share(record.val_accuracy)}, balanced {figures.share(record.val_balanced_accuracy)}"
-        done = f"after epoch {record.epoch} of {tally.epochs} validation accuracy {scores}"
-        return f"{now}; {done}" if now else done
 
     def _rows(self, rows: tuple[TalliedRow, ...], *, gap: int) -> Table:
         drawn = tables.table(gap=gap)
@@ -164,10 +154,27 @@ class Display:
     def _title(self, recipe: Recipe) -> str:
         """Backbone and policy, and what else differs between rows."""
         recipes = [row.records[0].recipe for row in self._tally.rows]
-        recipes += [self._tally.recipe] if self._tally.recipe is not None else []
+        recipes += [run.recipe for run in self._tally.running]
         shown = [
             str(getattr(recipe, part))
             for part in ("backbone", "head", "policy", "augmentation")
             if part in {"backbone", "policy"} or len({str(getattr(one, part)) for one in recipes}) > 1
         ]
         return " · ".join(figures.literal(part) for part in shown)
+
+
+def _doing(run: Running) -> str:
+    """Where a run is: the task, step or stage, and the last epoch's scores."""
+    if run.task is not None:
+        return _counted(run.task)
+    step, record = run.step, run.epoch
+    now = f"epoch {step.epoch}/{run.epochs}: step {step.done:,} of {step.total:,}" if step else run.stage
+    if record is None:
+        return now or "starting"
+    scores = f"{figures.share(record.val_accuracy)}, balanced {figures.share(record.val_balanced_accuracy)}"
+    done = f"after epoch {record.epoch} of {run.epochs} validation accuracy {scores}"
+    return f"{now}; {done}" if now else done
+
+
+def _counted(task: Progress) -> str:
+    return f"{figures.sentence(task.task)} {task.done:,} of {task.total:,}"

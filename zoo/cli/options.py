@@ -89,3 +89,34 @@ Patience = Annotated[
     ),
 ]
 RankBy = Annotated[Metric | None, _setting("metric", "--metric", metavar="NAME")]
+
+Jobs = Annotated[
+    int,
+    typer.Option(
+        "--jobs",
+        metavar="N",
+        help="Worker processes at a time; each has its share of the cores, or a GPU. 0: rows run in this process.",
+        rich_help_panel="Worker processes",
+    ),
+]
+RowTimeout = Annotated[
+    float | None,
+    typer.Option(
+        "--row-timeout",
+        metavar="SECONDS",
+        help="End a row that takes longer, as failed. [default: never]",
+        show_default=False,
+        rich_help_panel="Worker processes",
+    ),
+]
+MemoryLimit = Annotated[
+    float | None,
+    typer.Option(
+        "--memory-limit",
+        metavar="GIB",
+        help="End a worker that holds more; its row is tried once more with half the batch. "
+        "[default: its share of nine tenths of what is free]",
+        show_default=False,
+        rich_help_panel="Worker processes",
+    ),
+]
