@@ -76,16 +76,20 @@ class Assembly:
             return None
         return self._part(("front",), list(self.head.inputs), list(self._front))
 
-    def tail(self, boundary: int, *, of: Hashable = None) -> KerasModel:
-        """The model from the tensors at a boundary (behind the head's `front`, if it has one) to logits.
+    def tail(self, boundary: int) -> KerasModel:
+        """The model from the tensors at a boundary to logits; for boundary 0 from pictures. Shares all weights."""
+        return self._part(("tail", boundary), list(self._cuts[boundary]), [self.model.output])
+
+    def rest(self, boundary: int, *, of: Hashable = None) -> KerasModel:
+        """As `tail`, but from what the head's `front` makes of the tensors, where it has one.
 
         Args:
             boundary: 0 is from pictures.
-            of: What it is compiled for: each has a model of its own, which shares all weights and is kept.
+            of: What it is compiled for: each has a model of its own, which is kept.
         """
-        if self.front(boundary) is not None:
-            return self._part(("tail", boundary, of), list(self._front), list(self.head.outputs))
-        return self._part(("tail", boundary, of), list(self._cuts[boundary]), [self.model.output])
+        begins = list(self._cuts[boundary]) if self.front(boundary) is None else list(self._front)
+        ends = [self.model.output] if self.front(boundary) is None else list(self.head.outputs)
+        return self._part(("rest", boundary, of), begins, ends)
 
     def estimator(self, boundary: int) -> KerasModel:
         """From the tensors at a boundary to logits, with functions that are traced while statistics are estimated.
@@ -102,7 +106,7 @@ class Assembly:
 
     def forget_tails(self, kept: Sequence[Hashable]) -> None:
         """Lets go of tails that are compiled for something else, with their functions and optimisers."""
-        for key in [key for key in self._parts if key[0] == "tail" and key[-1] not in {None, *kept}]:
+        for key in [key for key in self._parts if key[0] == "rest" and key[-1] not in {None, *kept}]:
             del self._parts[key]
 
     def is_open(self, weight: Weight, phase: Phase) -> bool:
@@ -132,11 +136,11 @@ class Assembly:
 
     @contextlib.contextmanager
     def opened(self, phase: Phase, *, of: Hashable = None) -> Iterator[KerasModel]:
-        """Opens exactly the weights of a phase and yields the tail to be compiled; closes everything afterwards.
+        """Opens exactly the weights of a phase and yields the `rest` to be compiled; closes everything afterwards.
 
         Args:
             phase: Of the policy.
-            of: As in `tail`.
+            of: As in `rest`.
         """
         boundary = self.boundary(phase)
         stateful = {id(weight.layer) for weight in self.weights if not weight.trainable}
@@ -160,7 +164,7 @@ class Assembly:
                 stack.callback(self._forget_estimators)
                 body = [w for w in self.weights if w.block < len(self.blocks) and id(w.variable) in open_ids]
                 stack.enter_context(adapted([weight.layer for weight in body], phase.rank))
-            yield self.tail(boundary, of=of)
+            yield self.rest(boundary, of=of)
 
     def _forget_estimators(self) -> None:
         for key in [key for key in self._parts if key[0] == "estimator"]:

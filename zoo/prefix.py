@@ -16,7 +16,7 @@ from zoo.forward import BATCH, batches, forward, forward_batch, value_of
 from zoo.graph import inputs_of, maker_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from zoo.contracts import KerasModel
     from zoo.disk_cache import DiskCache
@@ -96,6 +96,7 @@ class FeatureCache:
         *,
         key: str,
         prints: Sequence[str] | None = None,
+        about: Mapping[str, str | int] | None = None,
     ) -> Features:
         """What models make of pictures, from the cache where it is there.
 
@@ -105,6 +106,7 @@ class FeatureCache:
             pixels: uint8 (n, size, size, channels).
             key: Names the pictures: digest of the split, side and size.
             prints: Fingerprint of each model, where it is known to be the same still; made anew if not given.
+            about: What they are, for people who look at the cache on disk.
         """
         path = tuple(path)
         if not path:
@@ -114,7 +116,7 @@ class FeatureCache:
             names.append(f"{names[-1]}:{print_}")
         stored = self._known(names[-1])
         if stored is None:
-            stored = self._derived(path, pixels, names[1:])
+            stored = self._derived(path, pixels, names[1:], about or {})
         if stored is None:
             self._tell_too_large(path, pixels)
         return Features(stored=stored, pixels=pixels, path=path)
@@ -160,19 +162,25 @@ class FeatureCache:
         self._make_room()
         return stored
 
-    def _derived(self, path: tuple[KerasModel, ...], pixels: np.ndarray[Any, Any], names: list[str]) -> Arrays | None:
+    def _derived(
+        self,
+        path: tuple[KerasModel, ...],
+        pixels: np.ndarray[Any, Any],
+        names: list[str],
+        about: Mapping[str, str | int],
+    ) -> Arrays | None:
         """Computes features; where they lie behind the front of a head, from the backbone's, which other heads share.
 
         If the backbone's features are too large to be kept, pictures go through both, batch by batch.
         """
         if len(path) == 1:
-            return self._made(names[0], path, [pixels])
+            return self._made(names[0], path, [pixels], about)
         first = self._known(names[0])
         if first is None:
-            first = self._made(names[0], path[:1], [pixels])
+            first = self._made(names[0], path[:1], [pixels], about)
         if first is None:
-            return self._made(names[1], path, [pixels])
-        return self._made(names[1], path[1:], first, persist=False)
+            return self._made(names[1], path, [pixels], about)
+        return self._made(names[1], path[1:], first)
 
     def _known(self, name: str) -> Arrays | None:
         if name in self._entries:
@@ -184,24 +192,26 @@ class FeatureCache:
         return found
 
     def _made(
-        self, name: str, path: Sequence[KerasModel], source: Sequence[np.ndarray[Any, Any]], *, persist: bool = True
+        self,
+        name: str,
+        path: Sequence[KerasModel],
+        source: Sequence[np.ndarray[Any, Any]],
+        about: Mapping[str, str | int] | None = None,
     ) -> Arrays | None:
-        """Features of all rows, on disk if they may be, else in memory; None if they are too large for both."""
-        count, (shapes, kinds) = len(source[0]), _signature(path[-1])
-        shapes = [(count, *shape) for shape in shapes]
-        if self.disk is not None and persist and all(np.dtype(kind).kind == "f" for kind in kinds):
-            about = {"pictures": count, "tensors": [list(shape[1:]) for shape in shapes], "part": name.split(":")[1:3]}
-            with self.disk.create(_disk_key(name), kind="features", shapes=shapes, dtypes=kinds, about=about) as draft:
+        """Features of all rows: on disk if they are described and may be there, else in memory; None if too large."""
+        shapes, kinds = _signature(path[-1])
+        shapes = [(len(source[0]), *shape) for shape in shapes]
+        disk = self.disk if about is not None and all(np.dtype(kind).kind == "f" for kind in kinds) else None
+        if disk is not None:
+            told = {**about, "pictures": len(source[0])} if about else {}
+            with disk.create(_disk_key(name), kind="features", shapes=shapes, dtypes=kinds, about=told) as draft:
                 if draft is not None:
                     self._fill(draft.arrays, path, source)
-            found = self.disk.find(_disk_key(name)) if draft is not None else None
+            found = disk.find(_disk_key(name)) if draft is not None else None
             if found is not None:
                 self._entries[name] = found
                 return found
-        if (
-            sum(int(np.prod(shape)) * np.dtype(kind).itemsize for shape, kind in zip(shapes, kinds, strict=True))
-            > self.limit
-        ):
+        if _bytes(shapes, kinds) > self.limit:
             return None
         stored = tuple(np.empty(shape, kind) for shape, kind in zip(shapes, kinds, strict=True))
         self._fill(stored, path, source)

@@ -148,7 +148,7 @@ def inference_accuracy(built: Built, learner: Side, cache: FeatureCache) -> floa
     else:
         tensors = cache.features(path, learner.pixels, key=learner.key).take(rows)
     known = Features(stored=tuple(tensors), pixels=learner.pixels[rows], path=path)
-    predicted = probabilities(assembly.tail(lowest), known).argmax(axis=1)
+    predicted = probabilities(assembly.rest(lowest), known).argmax(axis=1)
     return float((predicted == learner.labels[rows]).mean())
 
 

@@ -46,6 +46,7 @@ class Task:
         parts: Batches in a step.
         views: Augmented versions of each picture where blocks are closed; 0 for a new one in every epoch.
         seed: Of the run.
+        backbone: What its features are called in the cache.
     """
 
     assembly: Assembly
@@ -59,6 +60,7 @@ class Task:
     parts: int = 1
     views: int = 0
     seed: int = 0
+    backbone: str = ""
 
     @functools.cached_property
     def path(self) -> tuple[KerasModel, ...]:
@@ -97,7 +99,10 @@ class Task:
         return self._view(epoch % self.views)
 
     def _features(self, side: Side) -> Features:
-        return self.cache.features(self.path, side.pixels, key=side.key, prints=self._prints)
+        part = "train" if side is self.learner else "validation"
+        blocks = f"{self.assembly.boundary(self.phase)} of {len(self.assembly.blocks)} blocks"
+        about = {"backbone": self.backbone, "part": part, "blocks": blocks, "size": side.pixels.shape[1]}
+        return self.cache.features(self.path, side.pixels, key=side.key, prints=self._prints, about=about)
 
     def _view(self, number: int) -> tuple[Features | None, Array]:
         pixels, targets = self.learner.pixels, self.targets

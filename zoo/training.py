@@ -125,6 +125,7 @@ def train(
             parts,
             recipe.views,
             recipe.seed,
+            str(recipe.backbone),
         )
 
     assembly.forget_tails([purpose(phase, recipe, accumulate=parts) for phase in phases])

@@ -23,7 +23,7 @@ from zoo.testing import tiny_backbone
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.conftest import Bench
+    from conftest import Bench
 
 POLICIES = (
     "freeze-all",
@@ -116,7 +116,7 @@ def test_a_training_step_is_traced_once_for_seeds_and_rates(weighted: tuple[Benc
         recipe = bench.recipe("bn-trainable", backbone=f"tiny:{weights}", **changes)
         trained(bench, networks, recipe)
         assembly = networks.take(recipe, bench.catalog)[0].assembly
-        tails = [model for key, model in assembly._parts.items() if key[0] == "tail" and key[-1] is not None]
+        tails = [model for key, model in assembly._parts.items() if key[0] == "rest" and key[-1] is not None]
         assert len(tails) == 1, "tails that are compiled for something else are let go"
         functions.append(tails[0].train_function)
     assert functions[0] is not None

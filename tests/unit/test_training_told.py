@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zoo.compiling import purpose
 from zoo.events import EpochEnded, Stage, StepTaken
 from zoo.forward import value_of
 
@@ -57,7 +58,7 @@ def test_auto_rgn_sets_the_rates_in_training(bench: Bench) -> None:
 
     def look(event: Any) -> None:
         if isinstance(event, StepTaken) and event.done == 1:
-            tail = built.assembly.tail(0)
+            tail = built.assembly.rest(0, of=purpose(built.phases[0], recipe, accumulate=1))
             block_of = {id(weight.variable): weight.block for weight in built.assembly.weights}
             found: dict[int, float] = {}
             for variable, factor in zip(tail.trainable_variables, tail.optimizer._factors, strict=True):

@@ -16,7 +16,7 @@ from zoo.recipe import complete_augmentation
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.conftest import Bench
+    from conftest import Bench
 
 
 def run(bench: Bench, *, views: int, augmentation: str = "light", cache: Any = None, **changes: Any) -> Any:
