@@ -1,7 +1,7 @@
 """`zoo compare`: train a grid and rank its rows."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -66,6 +66,8 @@ def compare(
     split_seed: options.SplitSeed = None,
     source: options.Source = None,
     store: options.Store = None,
+    no_cache: options.NoCache = False,
+    cache_limit: options.CacheLimit = None,
     recipe: GridFile = None,
     json: options.Json = False,
 ) -> None:
@@ -84,10 +86,11 @@ def compare(
         "accumulate": accumulate, "ema": ema, "precision": precision,
     }
     # fmt: on
-    _run(grid_of(data, recipe, given), session_of(context).catalog(), json=json)
+    disk = {"cache": not no_cache, "cache_limit": cache_limit}
+    _run(grid_of(data, recipe, given), session_of(context).catalog(), disk=disk, json=json)
 
 
-def _run(grid: GridRecipe, catalog: Catalog, *, json: bool) -> None:
+def _run(grid: GridRecipe, catalog: Catalog, *, disk: dict[str, Any], json: bool) -> None:
     from zoo import comparison
     from zoo.cli.live import watching
 
@@ -118,6 +121,7 @@ def _run(grid: GridRecipe, catalog: Catalog, *, json: bool) -> None:
             split_seed=grid.split_seed,
             source=grid.source,
             store=store_of(grid),
+            **disk,
             observe=observe,
             catalog=catalog,
         )
