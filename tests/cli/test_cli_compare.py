@@ -52,7 +52,7 @@ def test_compare_hands_every_option_on(zoo: Zoo, asked: list[dict[str, Any]]) ->
         *("--optimiser", "sgd", "--weight-decay", "0.05", "--accumulate", "2", "--ema", "0.9"),
         *("--precision", "bfloat16", "--label-smoothing", "0.1"),
         *("--patience", "none", "--metric", "balanced_accuracy", "--split", "60/20/20", "--split-seed", "4"),
-        *("--source", "folder", "--store", "zoo-runs"),
+        *("--source", "folder", "--store", "zoo-runs", "--no-cache", "--cache-limit", "20G"),
     )
     assert result.exit_code == 0, result.stderr
     call = asked[0]
@@ -80,6 +80,8 @@ def test_compare_hands_every_option_on(zoo: Zoo, asked: list[dict[str, Any]]) ->
         "split_seed": 4,
         "source": "folder",
         "store": Path("zoo-runs"),
+        "cache": False,
+        "cache_limit": "20G",
     }
 
 

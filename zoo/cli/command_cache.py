@@ -2,15 +2,18 @@
 
 import re
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from zoo.choices import CacheKind
 from zoo.cli import screen
 from zoo.cli.options import Json
-from zoo.disk_cache import DiskCache, Kind, open_cache
 from zoo.disk_space import read_amount
 from zoo.errors import UsageError
+
+if TYPE_CHECKING:
+    from zoo.disk_cache import DiskCache
 
 FORMAT = 1
 
@@ -37,7 +40,7 @@ OlderThan = Annotated[
     ),
 ]
 OfKind = Annotated[
-    Kind | None, typer.Option("--kind", metavar="KIND", help="Only `pixels` or `features`.", show_default=False)
+    CacheKind | None, typer.Option("--kind", metavar="KIND", help="Only `pixels` or `features`.", show_default=False)
 ]
 All = Annotated[bool, typer.Option("--all", help="Everything.")]
 
@@ -52,6 +55,8 @@ def cache(context: typer.Context, json: Json = False) -> None:
         if json:
             raise UsageError("--json stands behind `prune`.", hint="zoo cache prune … --json")
         return
+    from zoo.disk_cache import open_cache
+
     kept = open_cache()
     if json:
         screen.write_json(_document(kept))
@@ -73,6 +78,8 @@ def prune(
     if everything == any(one is not None for one in given):
         fact = "--all leaves nothing to choose" if everything else "It is not said what shall go"
         raise UsageError(f"{fact}.", hint="Give --all, or some of --to 2G, --older-than 30d and --kind pixels.")
+    from zoo.disk_cache import open_cache
+
     kept = open_cache()
     removed = kept.prune(
         to_bytes=None if to is None else read_amount(to, what="--to"),
@@ -88,7 +95,7 @@ def prune(
     show_removed(screen.results(), kept, removed)
 
 
-def _document(kept: DiskCache, **more: object) -> dict[str, Any]:
+def _document(kept: "DiskCache", **more: object) -> dict[str, Any]:
     entries = kept.entries()
     place = {"folder": str(kept.folder), "limit": kept.limit, "bytes": sum(entry.bytes for entry in entries)}
     return {"format": FORMAT, **place, **more, "entries": entries}
