@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-
-from rich.text import Text
 
 from zoo import figures
 from zoo.channels import words
@@ -26,7 +24,7 @@ def show_entries(console: Console, kept: DiskCache) -> None:
     """One row for each entry, the most recently used first; below it the total, the limit and the folder."""
     entries = kept.entries()
     if entries:
-        screen.draw(console, _table(entries))
+        screen.draw(console, _table(console, entries))
         console.print()
     screen.say(console, _summary(kept, entries))
 
@@ -34,7 +32,7 @@ def show_entries(console: Console, kept: DiskCache) -> None:
 def show_removed(console: Console, kept: DiskCache, removed: Sequence[Entry]) -> None:
     """What has gone, and what is left."""
     if removed:
-        screen.draw(console, _table(removed))
+        screen.draw(console, _table(console, removed))
         console.print()
     freed = figures.amount(sum(entry.bytes for entry in removed))
     said = f"Removed {figures.counted(len(removed), 'entry', 'entries')}, {freed}." if removed else "Nothing to remove."
@@ -47,19 +45,24 @@ def _summary(kept: DiskCache, entries: Sequence[Entry]) -> str:
     return f"{number}, {total} of at most {figures.amount(kept.limit)}, in {kept.folder}"
 
 
-def _table(entries: Sequence[Entry]) -> Table:
-    drawn = tables.table()
+def _table(console: Console, entries: Sequence[Entry]) -> Table:
+    return tables.first_fitting(console, (lambda: _drawn(entries, gap=2), lambda: _drawn(entries, gap=1)))
+
+
+def _drawn(entries: Sequence[Entry], *, gap: int) -> Table:
+    drawn = tables.table(gap=gap)
     tables.column(drawn, "kind")
     tables.column(drawn, "what", wrap=True)
     tables.column(drawn, "size", justify="right")
-    tables.column(drawn, "last used")
+    tables.column(drawn, "last used", justify="right")
+    now = datetime.now(UTC)
     for entry in entries:
-        used = datetime.fromisoformat(entry.last_used).astimezone()
+        age = now - datetime.fromisoformat(entry.last_used)
         drawn.add_row(
             tables.name_of(entry.kind),
             tables.name_of(_what(entry)),
             figures.amount(entry.bytes),
-            Text(used.strftime("%Y-%m-%d %H:%M")),
+            figures.ago(age.total_seconds()),
         )
     return drawn
 
