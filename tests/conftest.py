@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ from zoo.testing import tiny_backbone
 from zoo.values import Recipe, Side
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from zoo.contracts import Backbone
     from zoo.registry import Catalog
 
@@ -41,6 +44,19 @@ def shared() -> Path:
             pytest.fail(f"The real photos are missing, and ZOO_REQUIRE_SHARED is set: {folder}")
         pytest.skip(f"The real photos are not there: {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def _caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Names of folders for caches that no two tests share."""
+    root = tmp_path_factory.mktemp("caches")
+    return (root / str(number) for number in itertools.count())
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(_caches: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test has a cache of its own, and nothing is written into that of the person who runs it."""
+    monkeypatch.setenv("ZOO_CACHE", str(next(_caches)))
 
 
 class TinyPlugin:

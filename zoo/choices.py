@@ -19,5 +19,8 @@ Precision = Literal["float32", "bfloat16", "float16"]
 Status = Literal["finished", "not learning in inference mode", "failed", "diverged", "interrupted", "running"]
 """How a run ended. Only the first two have scores."""
 
+CacheKind = Literal["pixels", "features"]
+"""What an entry of the cache on disk holds."""
+
 OptionValue = str | int | float | bool
 """What an option of a backbone, head, policy or augmentation may hold."""

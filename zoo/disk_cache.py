@@ -20,7 +20,7 @@ import numpy as np
 
 from zoo import disk_entries, disk_space, figures
 from zoo.cache_folder import cache_folder
-from zoo.disk_entries import DESCRIPTION, DRAFT, FORMAT, Entry, Kind
+from zoo.disk_entries import DESCRIPTION, DRAFT, FORMAT, Entry
 from zoo.events import Note, ignore
 
 if TYPE_CHECKING:
@@ -28,11 +28,12 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from pathlib import Path
 
+    from zoo.choices import CacheKind
     from zoo.events import Observer
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["DiskCache", "Draft", "Entry", "Kind", "cache_limit", "open_cache"]
+__all__ = ["DiskCache", "Draft", "Entry", "cache_limit", "open_cache"]
 
 LIMIT_VARIABLE = "ZOO_CACHE_LIMIT"
 """Environment variable that sets another limit."""
@@ -112,7 +113,7 @@ class DiskCache:
         self,
         key: str,
         *,
-        kind: Kind,
+        kind: CacheKind,
         shapes: Sequence[tuple[int, ...]],
         dtypes: Sequence[Any],
         about: Mapping[str, Any],
@@ -154,7 +155,7 @@ class DiskCache:
         return tuple(entry for _, entry in disk_entries.entries(self.folder))
 
     def prune(
-        self, *, to_bytes: int | None = None, kind: Kind | None = None, older_than: timedelta | None = None
+        self, *, to_bytes: int | None = None, kind: CacheKind | None = None, older_than: timedelta | None = None
     ) -> tuple[Entry, ...]:
         """Remove entries, the least recently used first. What stopped processes left behind goes too.
 
@@ -177,7 +178,7 @@ class DiskCache:
     def _place(self, key: str) -> Path:
         return self.folder / hashlib.sha256(f"{FORMAT}:{key}".encode()).hexdigest()[:40]
 
-    def _has_room(self, needed: int, kind: Kind) -> bool:
+    def _has_room(self, needed: int, kind: CacheKind) -> bool:
         """Whether so many bytes may be written, after entries have made room for them."""
         if needed > self.limit:
             self._tell(
@@ -206,7 +207,7 @@ class DiskCache:
             _remove_oldest(kept, held - surplus)
         return True
 
-    def _begin(self, arrays: Sequence[tuple[tuple[int, ...], Any]], kind: Kind) -> Draft | None:
+    def _begin(self, arrays: Sequence[tuple[tuple[int, ...], Any]], kind: CacheKind) -> Draft | None:
         folder = self.folder / f"{DRAFT}{uuid.uuid4().hex}"
         try:
             disk_entries.claim(folder, sum(disk_entries.volume(*one) for one in arrays))
@@ -217,7 +218,7 @@ class DiskCache:
             return None
         return Draft(folder, maps)
 
-    def _keep(self, draft: Draft, key: str, kind: Kind, about: Mapping[str, Any]) -> None:
+    def _keep(self, draft: Draft, key: str, kind: CacheKind, about: Mapping[str, Any]) -> None:
         described = disk_entries.describe(draft.arrays, key=key, kind=kind, about=about)
         draft.arrays = ()  # Windows renames no folder with a mapped file in it
         place = self._place(key)
@@ -234,7 +235,7 @@ class DiskCache:
         for folder in disk_entries.leftovers(self.folder):
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _tell_failed(self, kind: Kind, error: OSError) -> None:
+    def _tell_failed(self, kind: CacheKind, error: OSError) -> None:
         self._tell(
             f"The cache in {self.folder} cannot be written ({error.strerror or error}): the {kind} are not kept for "
             "later calls.",

@@ -11,7 +11,7 @@ import uuid
 import zlib
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,10 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    Array = np.ndarray[Any, Any]
+    from zoo.choices import CacheKind
 
-Kind = Literal["pixels", "features"]
-"""What an entry holds."""
+    Array = np.ndarray[Any, Any]
 
 FORMAT = "1"
 """Raise it when files of an entry change; entries of other formats are not found any more, but listed and removed."""
@@ -53,7 +52,7 @@ class Entry:
     """
 
     key: str
-    kind: Kind
+    kind: CacheKind
     bytes: int
     last_used: str
     about: Mapping[str, Any]
@@ -80,7 +79,7 @@ def new(folder: Path, index: int, shape: tuple[int, ...], dtype: np.dtype[Any]) 
     return np.memmap(path, dtype, mode="r+", shape=shape) if needed else np.empty(shape, dtype)
 
 
-def describe(arrays: Sequence[Array], *, key: str, kind: Kind, about: Mapping[str, Any]) -> dict[str, Any]:
+def describe(arrays: Sequence[Array], *, key: str, kind: CacheKind, about: Mapping[str, Any]) -> dict[str, Any]:
     """The description of an entry, with the checksums of its arrays."""
     files = [
         {

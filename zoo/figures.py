@@ -10,7 +10,7 @@ MISSING = "—"
 _BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Characters that turn the direction of what follows: `gnp.exe` could be shown as `exe.png`."""
 
-_MINUTE, _HOUR = 60, 3600
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _SHORT = 9.95  # seconds below which a tenth is worth saying
 
 
@@ -53,6 +53,14 @@ def duration(seconds: float | None) -> str:
     return f"{minutes // _MINUTE} h {minutes % _MINUTE:02d} min"
 
 
+def ago(seconds: float) -> str:
+    """How long ago something was, in its largest unit: `just now`, `5 min ago`, `3 h ago`, `12 d ago`."""
+    for unit, word in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "min")):
+        if seconds >= unit:
+            return f"{int(seconds // unit):,} {word} ago"
+    return "just now"
+
+
 def milliseconds(value: float | None) -> str:
     """Milliseconds with one decimal; a dash for None and for zero, which is what was not measured."""
     return f"{value:.1f}" if value else MISSING
@@ -60,7 +68,8 @@ def milliseconds(value: float | None) -> str:
 
 def amount(size: int) -> str:
     """Bytes in binary units with one decimal: `0.5 MiB`, `12.0 MiB`, `1.5 GiB`."""
-    return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.1f} MiB"
+    large = round(size / 2**20, 1) >= 1024  # noqa: PLR2004 - rounded first, so that nothing is written 1024.0 MiB
+    return f"{size / 2**30:.1f} GiB" if large else f"{size / 2**20:.1f} MiB"
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:

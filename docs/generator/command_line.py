@@ -33,7 +33,10 @@ def write() -> str:
     listed = "\n".join(f"- [`zoo {name}`](#zoo-{name}): {one.short_help}" for name, one in group.commands.items())
     parts = [_INTRO, "## zoo", text_block(_help("zoo", group, rest="COMMAND …")), listed]
     for name, command in group.commands.items():
-        parts += [f"## zoo {name}", text_block(_help(f"zoo {name}", command))]
+        inner = getattr(command, "commands", {})
+        parts += [f"## zoo {name}", text_block(_help(f"zoo {name}", command, rest="[COMMAND …]" if inner else ""))]
+        for below, one in inner.items():
+            parts += [f"### zoo {name} {below}", text_block(_help(f"zoo {name} {below}", one))]
     return page("Command line", parts)
 
 

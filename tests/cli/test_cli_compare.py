@@ -50,9 +50,10 @@ def test_compare_hands_every_option_on(zoo: Zoo, asked: list[dict[str, Any]]) ->
         *("compare", "photos", "-b", "a", "-b", "b:size=64", "-H", "gap", "-p", "freeze-all", "--augment", "light"),
         *("--seeds", "3", "--epochs", "7", "--batch-size", "16", "--lr", "0.01", "--schedule", "cosine"),
         *("--optimiser", "sgd", "--weight-decay", "0.05", "--accumulate", "2", "--ema", "0.9"),
-        *("--precision", "bfloat16", "--label-smoothing", "0.1"),
+        *("--precision", "bfloat16", "--views", "3", "--label-smoothing", "0.1"),
         *("--patience", "none", "--metric", "balanced_accuracy", "--split", "60/20/20", "--split-seed", "4"),
         *("--source", "folder", "--store", "zoo-runs", "--jobs", "2", "--row-timeout", "90", "--memory-limit", "4.5"),
+        *("--source", "folder", "--store", "zoo-runs", "--no-cache", "--cache-limit", "20G"),
     )
     assert result.exit_code == 0, result.stderr
     call = asked[0]
@@ -73,6 +74,7 @@ def test_compare_hands_every_option_on(zoo: Zoo, asked: list[dict[str, Any]]) ->
         "accumulate": 2,
         "ema": 0.9,
         "precision": "bfloat16",
+        "views": 3,
         "label_smoothing": 0.1,
         "patience": None,
         "metric": "balanced_accuracy",
@@ -83,6 +85,8 @@ def test_compare_hands_every_option_on(zoo: Zoo, asked: list[dict[str, Any]]) ->
         "jobs": 2,
         "row_timeout": 90.0,
         "memory_limit": 4.5,
+        "cache": False,
+        "cache_limit": "20G",
     }
 
 

@@ -33,6 +33,7 @@ PUBLIC_VARIABLES = {
     "KERAS_BACKEND",
     "KERAS_HOME",
     "ZOO_CACHE",
+    "ZOO_CACHE_LIMIT",
     "ZOO_CONNECT_SECONDS",
     "ZOO_LOAD_PLUGINS",
     "ZOO_OFFLINE",
@@ -73,7 +74,9 @@ def test_every_public_name_is_documented() -> None:
 def test_every_command_is_documented(name: str) -> None:
     """Its section names all of its options, and some page besides the reference shows how it is used."""
     section = reference("cli.md").partition(f"\n## zoo {name}\n")[2].partition("\n## ")[0]
-    spellings = [flag for one in COMMANDS.commands[name].params for flag in (*one.opts, *one.secondary_opts)]
+    command = COMMANDS.commands[name]
+    params = [one for each in (command, *getattr(command, "commands", {}).values()) for one in each.params]
+    spellings = [flag for one in params for flag in (*one.opts, *one.secondary_opts)]
     assert [flag for flag in spellings if flag.startswith("-") and flag not in section] == []
     used = [page for page in PAGES if page.name != "cli.md" and f"zoo {name}" in page.read_text(encoding="utf-8")]
     assert used

@@ -174,11 +174,11 @@ def test_a_change_of_alpha_alone_is_other_data_for_rows_that_see_it(bands: Catal
 
 
 def test_sides_have_keys_of_their_own(bands: Catalog, tmp_path: Path) -> None:
-    """Features of grey pictures are never taken for those of RGB ones, whose key is as it always was."""
+    """Features of grey pictures are never taken for those of RGB ones, nor those of one side for another's."""
     dataset = prepare(folder(tmp_path / "data", 1, ".png"), bands)
     colours, grey = dataset.side("train", 16), dataset.side("train", 16, 1)
-    assert colours.key == f"{dataset.split.digest}:train:16"
-    assert grey.key == f"{dataset.split.digest}:train:16:1"
+    sides = [colours, grey, dataset.side("validation", 16), dataset.side("train", 17), dataset.test_side(16)]
+    assert len({side.key for side in sides}) == 5
     assert np.array_equal(colours.pixels, np.repeat(grey.pixels, 3, axis=3))
     assert dataset.side("train", 16, 1) is grey
 

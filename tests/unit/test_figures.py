@@ -50,6 +50,31 @@ def test_times_carry_over_at_full_minutes_and_hours(seconds: float | None, said:
     assert figures.duration(seconds) == said
 
 
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [(0, "0.0 MiB"), (1_600_000, "1.5 MiB"), (2**30 - 2**17, "1023.9 MiB"), (2**30 - 1, "1.0 GiB"), (2**31, "2.0 GiB")],
+)
+def test_amounts_of_memory_have_one_decimal(size: int, said: str) -> None:
+    """In the unit that leaves fewest digits, of the two that matter."""
+    assert figures.amount(size) == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (-5, "just now"),
+        (59.9, "just now"),
+        (60, "1 min ago"),
+        (7199, "1 h ago"),
+        (86_400, "1 d ago"),
+        (1e8, "1,157 d ago"),
+    ],
+)
+def test_ages_are_told_in_their_largest_unit(seconds: float, said: str) -> None:
+    """They are cut off, not rounded: what is an hour ago was at least an hour ago. A clock that went back is now."""
+    assert figures.ago(seconds) == said
+
+
 def test_scores_have_three_decimals_and_bounds_two() -> None:
     """The figures of a board have one spelling; what is missing is a dash or nothing."""
     assert figures.share(0.95349) == "0.953"

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from zoo.cli import (
+    command_cache,
     command_compare,
     command_fit,
     command_leaderboard,
@@ -62,6 +63,7 @@ app.command("list", short_help="List what can be chosen.")(command_list.list_ite
 app.command("show", short_help="Show everything about an item or a run.")(command_show.show)
 app.command("predict", short_help="Predict the class of pictures.")(command_predict.predict)
 app.command("plugins", short_help="Show what became of each plugin.")(command_plugins.plugins)
+app.add_typer(command_cache.app, name="cache", short_help="List or remove what is kept on disk for later calls.")
 
 
 def main() -> None:

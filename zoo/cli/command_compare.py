@@ -1,7 +1,7 @@
 """`zoo compare`: train a grid and rank its rows."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -10,7 +10,6 @@ from zoo.cli.request import grid_of, grid_words, store_of
 from zoo.cli.session import session_of
 from zoo.grid import GridRecipe
 from zoo.registry import Catalog
-from zoo.sharing import Labour
 
 _FAILED = 5  # the exit code of a TrainingError
 
@@ -68,6 +67,8 @@ def compare(
     split_seed: options.SplitSeed = None,
     source: options.Source = None,
     store: options.Store = None,
+    no_cache: options.NoCache = False,
+    cache_limit: options.CacheLimit = None,
     recipe: GridFile = None,
     jobs: options.Jobs = 1,
     row_timeout: options.RowTimeout = None,
@@ -89,11 +90,12 @@ def compare(
         "accumulate": accumulate, "ema": ema, "precision": precision, "views": views,
     }
     # fmt: on
-    labour = Labour(jobs, row_timeout, memory_limit)
-    _run(grid_of(data, recipe, given), session_of(context).catalog(), labour, json=json)
+    labour = {"jobs": jobs, "row_timeout": row_timeout, "memory_limit": memory_limit}
+    disk = {"cache": not no_cache, "cache_limit": cache_limit}
+    _run(grid_of(data, recipe, given), session_of(context).catalog(), {**labour, **disk}, json=json)
 
 
-def _run(grid: GridRecipe, catalog: Catalog, labour: Labour, *, json: bool) -> None:
+def _run(grid: GridRecipe, catalog: Catalog, aside: dict[str, Any], *, json: bool) -> None:
     from zoo import comparison
     from zoo.cli.live import watching
 
@@ -125,9 +127,7 @@ def _run(grid: GridRecipe, catalog: Catalog, labour: Labour, *, json: bool) -> N
             split_seed=grid.split_seed,
             source=grid.source,
             store=store_of(grid),
-            jobs=labour.jobs,
-            row_timeout=labour.row_timeout,
-            memory_limit=labour.memory_limit,
+            **aside,
             observe=observe,
             catalog=catalog,
         )

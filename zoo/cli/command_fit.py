@@ -1,6 +1,6 @@
 """`zoo fit`: one run."""
 
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -47,6 +47,8 @@ def fit(
     split_seed: options.SplitSeed = None,
     source: options.Source = None,
     store: options.Store = None,
+    no_cache: options.NoCache = False,
+    cache_limit: options.CacheLimit = None,
     json: options.Json = False,
 ) -> None:
     """Train one combination and keep its model. An equal run that is finished already is not repeated."""
@@ -62,10 +64,11 @@ def fit(
         "weight_decay": weight_decay, "accumulate": accumulate, "ema": ema, "precision": precision, "views": views,
     }
     # fmt: on
-    _run(grid_of(data, None, given), session_of(context), seed=seed or 0, json=json)
+    disk = {"cache": not no_cache, "cache_limit": cache_limit}
+    _run(grid_of(data, None, given), session_of(context), seed=seed or 0, disk=disk, json=json)
 
 
-def _run(grid: GridRecipe, session: Session, *, seed: int, json: bool) -> None:
+def _run(grid: GridRecipe, session: Session, *, seed: int, disk: dict[str, Any], json: bool) -> None:
     from zoo import comparison
     from zoo.cli.live import watching
 
@@ -95,6 +98,7 @@ def _run(grid: GridRecipe, session: Session, *, seed: int, json: bool) -> None:
             split_seed=grid.split_seed,
             source=grid.source,
             store=store_of(grid),
+            **disk,
             observe=observe,
             catalog=catalog,
         )

@@ -120,3 +120,20 @@ MemoryLimit = Annotated[
         rich_help_panel="Worker processes",
     ),
 ]
+NoCache = Annotated[
+    bool,
+    typer.Option(
+        "--no-cache",
+        help="Keep no decoded pictures and features on disk for later calls, and use none. Changes no result.",
+    ),
+]
+CacheLimit = Annotated[
+    str | None,
+    typer.Option(
+        "--cache-limit",
+        metavar="SIZE",
+        help="Most that is kept there, such as 20G; the least recently used leaves. "
+        "[default: 10G, or a tenth of what the disk could give]",
+        show_default=False,
+    ),
+]
