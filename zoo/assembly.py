@@ -23,9 +23,10 @@ import keras
 
 from zoo.errors import ContractError
 from zoo.front import fixed_front
-from zoo.fused import AdaptingBatchNormalization, can_fuse
+from zoo.fused import AdaptingBatchNormalization, FixedBatchNormalization, can_fuse, gains_on_fixed_statistics
 from zoo.graph import AssembledBlock, Weight, assign_blocks, cuts, leaves, wake, weights_of
 from zoo.low_rank import adapted
+from zoo.padded import PaddingDepthwiseConv2D, UnpaddedInput, padded_pairs
 from zoo.worn import still_class, wearing
 
 if TYPE_CHECKING:
@@ -159,12 +160,20 @@ class Assembly:
             for weight in self.weights:
                 if weight.trainable:
                     weight.variable.trainable = id(weight.variable) in open_ids
+            self._leave_padding(stack, boundary)
             if phase.open_weights == "low-rank":
                 self._forget_estimators()
                 stack.callback(self._forget_estimators)
                 body = [w for w in self.weights if w.block < len(self.blocks) and id(w.variable) in open_ids]
                 stack.enter_context(adapted([weight.layer for weight in body], phase.rank))
             yield self.rest(boundary, of=of)
+
+    def _leave_padding(self, stack: contextlib.ExitStack, boundary: int) -> None:
+        in_tail = {id(leaf) for block in self.blocks[boundary:] for leaf in block.leaves}
+        for pad, convolution in padded_pairs(self.model):
+            if {id(pad), id(convolution)} <= in_tail:
+                stack.enter_context(wearing(pad, UnpaddedInput))
+                stack.enter_context(wearing(convolution, PaddingDepthwiseConv2D))
 
     def _forget_estimators(self) -> None:
         for key in [key for key in self._parts if key[0] == "estimator"]:
@@ -264,6 +273,8 @@ def _worn_class(leaf: KerasLayer, phase: Phase, *, has_state: bool) -> Any:  # n
     """What a layer of an open block wears for the time of a phase; None if the stock class does."""
     if phase.batch_norm == "adapting" and can_fuse(leaf):
         return AdaptingBatchNormalization
+    if phase.batch_norm == "fixed" and leaf.trainable and can_fuse(leaf) and gains_on_fixed_statistics():
+        return FixedBatchNormalization
     stock: Any = type(leaf)
     return still_class(stock) if _must_be_still(leaf, phase, has_state=has_state) else None
 

@@ -1,10 +1,10 @@
 """BatchNormalization in one kernel, for the time of training under TensorFlow.
 
-Keras computes batch statistics and normalisation from single operations. TensorFlow's `FusedBatchNormV3` does the same
-in one pass: a step of `bn-trainable` with 32 pictures on efficientnet-lite0 became 1.6 times as fast on two CPU cores
-(1.15 times without oneDNN's kernels; `benchmarks/kernels.py`). With fixed statistics the kernel was slower than the
-single operations, so it is used where statistics adapt only. Layers wear the class during a phase and are stock Keras
-again before anything is saved.
+Keras computes batch statistics and normalisation from single operations, each of which reads and writes the whole
+feature map. TensorFlow's `FusedBatchNormV3` and its gradient do the same in one operation each (measured by
+`benchmarks/kernels.py`, see the docs on the speed of fine-tuning). Without oneDNN's kernels its gradient on fixed
+statistics is slower than the single operations, so there stock Keras stays. Layers wear the classes during a phase and
+are stock Keras again before anything is saved.
 
 The operation normalises with the biased variance of the batch, as Keras does, but returns the unbiased one; Keras keeps
 the biased one in its moving statistics, so it is converted back.
@@ -40,6 +40,16 @@ def can_fuse(layer: KerasLayer) -> bool:
     )
 
 
+def gains_on_fixed_statistics() -> bool:
+    """Whether the kernel beats Keras' single operations on fixed statistics: with oneDNN, on a CPU."""
+    if keras.backend.backend() != "tensorflow":
+        return False
+    import tensorflow as tf
+    from tensorflow.python.util import _pywrap_util_port as port  # TensorFlow tells this nowhere else
+
+    return bool(port.IsMklEnabled()) and not tf.config.get_visible_devices("GPU")
+
+
 def _scale_and_offset(layer: KerasLayer) -> tuple[Any, Any]:
     ones, zeros = keras.ops.ones_like(layer.moving_mean), keras.ops.zeros_like(layer.moving_mean)
     return (
@@ -59,6 +69,28 @@ class AdaptingBatchNormalization(keras.layers.BatchNormalization):  # type: igno
         for statistic, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
             statistic.assign(statistic * self.momentum + value * (1.0 - self.momentum))
         return result
+
+
+class FixedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[misc] # as above
+    """Normalises with the moving statistics, in training too, and never moves them."""
+
+    def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:  # noqa: ANN401 - Keras' own signature
+        """Floats (batch, height, width, channels) to the same shape and type."""
+        if not training:
+            return super().call(inputs, training=False, mask=mask)
+        import tensorflow as tf
+
+        scale, offset = _scale_and_offset(self)
+        result = tf.raw_ops.FusedBatchNormV3(
+            x=inputs,
+            scale=scale,
+            offset=offset,
+            mean=keras.ops.convert_to_tensor(self.moving_mean),
+            variance=keras.ops.convert_to_tensor(self.moving_variance),
+            epsilon=self.epsilon,
+            is_training=False,
+        )
+        return result.y
 
 
 def batch_normalised(layer: KerasLayer, inputs: Any) -> tuple[Any, Any, Any]:  # noqa: ANN401 - tensors
