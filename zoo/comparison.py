@@ -130,7 +130,7 @@ def fit(
     disk = open_cache(cache_limit, observe=watch) if cache else None
     with Store(store) as opened:
         draw = {"fractions": split, "split_seed": split_seed}
-        dataset = _dataset(data, items, opened, source=source, specs=specs, disk=disk, observe=watch, **draw)
+        dataset = dataset_of(data, items, opened, source=source, specs=specs, disk=disk, observe=watch, **draw)
         recipe = recipe_of(dataset, specs[0], seed, settings)
         context = _context(dataset)
         opened.save_board_context(context.data, context.split, context)
@@ -237,7 +237,7 @@ def compare(
     disk = open_cache(cache_limit, observe=watch) if cache else None
     with Store(store) as opened, Executor(labour, specs, catalog=items, store=opened, observe=watch) as executor:
         draw = {"fractions": split, "split_seed": split_seed}
-        dataset = _dataset(data, items, opened, source=source, specs=specs, disk=disk, observe=watch, **draw)
+        dataset = dataset_of(data, items, opened, source=source, specs=specs, disk=disk, observe=watch, **draw)
         recipes = [recipe_of(dataset, row, seed, line) for row in specs for line in lines for seed in range(seeds)]
         context = _context(dataset)
         opened.save_board_context(context.data, context.split, context)
@@ -270,7 +270,7 @@ def leaderboard(store: str | Path = "zoo-runs", *, metric: Metric = "accuracy") 
         return _board(opened, opened.runs(), contexts[-1], metric)
 
 
-def _dataset(
+def dataset_of(
     data: object,
     catalog: Catalog,
     store: Store,
@@ -281,6 +281,7 @@ def _dataset(
     observe: Observer,
     **draw: Any,  # noqa: ANN401 - passed on
 ) -> Dataset:
+    """The pictures of a call, checked and divided; see `zoo.dataset.prepare`. Raises: ZooError."""
     from zoo.dataset import prepare
 
     return prepare(

@@ -101,7 +101,7 @@ class Task:
     def _features(self, side: Side) -> Features:
         part = "train" if side is self.learner else "validation"
         blocks = f"{self.assembly.boundary(self.phase)} of {len(self.assembly.blocks)} blocks"
-        about = {"backbone": self.backbone, "part": part, "blocks": blocks, "size": side.pixels.shape[1]}
+        about = {"backbone": self.backbone, "part": part, "boundary": blocks, "size": side.pixels.shape[1]}
         return self.cache.features(self.path, side.pixels, key=side.key, prints=self._prints, about=about)
 
     def _view(self, number: int) -> tuple[Features | None, Array]:

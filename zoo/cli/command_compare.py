@@ -9,6 +9,7 @@ from zoo.cli import options, screen
 from zoo.cli.request import grid_of, grid_words, store_of
 from zoo.cli.session import session_of
 from zoo.grid import GridRecipe
+from zoo.records import to_plain
 from zoo.registry import Catalog
 
 _FAILED = 5  # the exit code of a TrainingError
@@ -38,6 +39,11 @@ Augmentations = Annotated[
 ]
 GridFile = Annotated[
     Path | None, typer.Option("--recipe", metavar="FILE.toml", help="Grid file; options given beside it win.")
+]
+
+
+Plan = Annotated[
+    bool, typer.Option("--plan", help="Train nothing: show what rows would share, and the time and space they take.")
 ]
 
 
@@ -73,6 +79,7 @@ def compare(
     jobs: options.Jobs = 1,
     row_timeout: options.RowTimeout = None,
     memory_limit: options.MemoryLimit = None,
+    plan: Plan = False,
     json: options.Json = False,
 ) -> None:
     """Train every backbone with every head, policy and augmentation, and rank the rows on validation pictures.
@@ -92,7 +99,11 @@ def compare(
     # fmt: on
     labour = {"jobs": jobs, "row_timeout": row_timeout, "memory_limit": memory_limit}
     disk = {"cache": not no_cache, "cache_limit": cache_limit}
-    _run(grid_of(data, recipe, given), session_of(context).catalog(), {**labour, **disk}, json=json)
+    grid, catalog = grid_of(data, recipe, given), session_of(context).catalog()
+    if plan:
+        _plan(grid, catalog, {"jobs": jobs, **disk}, json=json)
+    else:
+        _run(grid, catalog, {**labour, **disk}, json=json)
 
 
 def _run(grid: GridRecipe, catalog: Catalog, aside: dict[str, Any], *, json: bool) -> None:
@@ -103,34 +114,7 @@ def _run(grid: GridRecipe, catalog: Catalog, aside: dict[str, Any], *, json: boo
     screen.say(console, grid_words(grid, policies=comparison.POLICIES), label="plan")
     screen.say(console, f"{store_of(grid)}; runs that are finished there are not repeated", label="store")
     with watching() as observe:
-        board = comparison.compare(
-            grid.data,
-            backbones=grid.backbones,
-            heads=grid.heads or ("gap",),
-            policies=grid.policies or comparison.POLICIES,
-            augmentations=grid.augmentations or ("none",),
-            seeds=grid.seeds,
-            epochs=grid.epochs,
-            batch_size=grid.batch_size,
-            learning_rate=grid.learning_rate,
-            schedule=grid.schedule,
-            optimiser=grid.optimiser,
-            weight_decay=grid.weight_decay,
-            accumulate=grid.accumulate,
-            ema=grid.ema,
-            precision=grid.precision,
-            views=grid.views,
-            label_smoothing=grid.label_smoothing,
-            patience=grid.patience,
-            metric=grid.metric,
-            split=grid.split,
-            split_seed=grid.split_seed,
-            source=grid.source,
-            store=store_of(grid),
-            **aside,
-            observe=observe,
-            catalog=catalog,
-        )
+        board = comparison.compare(grid.data, **_arguments(grid), **aside, observe=observe, catalog=catalog)
     from zoo.cli.render_board import board_document, has_failed, show_board
 
     if json:
@@ -139,3 +123,47 @@ def _run(grid: GridRecipe, catalog: Catalog, aside: dict[str, Any], *, json: boo
         show_board(screen.results(), board, store=store_of(grid))
     if has_failed(board):
         raise typer.Exit(_FAILED)
+
+
+def _plan(grid: GridRecipe, catalog: Catalog, aside: dict[str, Any], *, json: bool) -> None:
+    from zoo import planning
+    from zoo.cli.live import watching
+
+    with watching() as observe:
+        found = planning.plan(grid.data, **_arguments(grid), **aside, observe=observe, catalog=catalog)
+    if json:
+        screen.write_json({"format": 1, "seconds": found.seconds, **to_plain(found)})
+        return
+    from zoo.cli.render_forecast import show_forecast
+
+    show_forecast(screen.results(), found)
+
+
+def _arguments(grid: GridRecipe) -> dict[str, Any]:
+    """What `compare` is called with for a grid."""
+    from zoo.comparison import POLICIES
+
+    return {
+        "backbones": grid.backbones,
+        "heads": grid.heads or ("gap",),
+        "policies": grid.policies or POLICIES,
+        "augmentations": grid.augmentations or ("none",),
+        "seeds": grid.seeds,
+        "epochs": grid.epochs,
+        "batch_size": grid.batch_size,
+        "learning_rate": grid.learning_rate,
+        "schedule": grid.schedule,
+        "optimiser": grid.optimiser,
+        "weight_decay": grid.weight_decay,
+        "accumulate": grid.accumulate,
+        "ema": grid.ema,
+        "precision": grid.precision,
+        "views": grid.views,
+        "label_smoothing": grid.label_smoothing,
+        "patience": grid.patience,
+        "metric": grid.metric,
+        "split": grid.split,
+        "split_seed": grid.split_seed,
+        "source": grid.source,
+        "store": store_of(grid),
+    }

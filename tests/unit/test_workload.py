@@ -1,0 +1,138 @@
+"""What a grid will take: the arithmetic, and what built networks tell."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from zoo import planning
+from zoo.contracts import Phase
+from zoo.errors import UsageError
+from zoo.workload import ROW, START, STEP, Forecast, Job, Network, forecast
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from zoo.registry import Catalog
+
+NETWORK = Network(
+    blocks=2,
+    shares=(1.0, 0.25, 0.0),
+    cuts=(300, 40, 8),
+    activations=(1000, 100, 0),
+    weights=50,
+    forward=0.1,
+    build=0.0,
+    timed=True,
+)
+JOB = Job(
+    title="net · gap · freeze-all · none",
+    network="net",
+    start="net",
+    graph="net · gap",
+    purpose="freeze-all",
+    phases=(Phase(name="head", epochs=4, learning_rate=1e-3),),
+    batch=10,
+    augmented=False,
+    views=0,
+    solved=False,
+)
+
+
+def told(*jobs: Job, **changes: Any) -> Forecast:
+    """A forecast for 100 training and 20 validation pictures."""
+    options: dict[str, Any] = {"finished": 0, "decode": 0.0, "pixels": 0, "free": 0, "base_memory": 7}
+    return forecast(jobs, {"net": NETWORK}, train=100, validation=20, **options | changes)
+
+
+def changed(**changes: Any) -> Job:
+    """Another job."""
+    return dataclasses.replace(JOB, **changes)
+
+
+def test_frozen_work_is_counted_once() -> None:
+    """Six runs of two heads pass the pictures once, through the whole network."""
+    jobs = [changed(graph=f"net · {head}") for head in ("gap", "mlp") for _ in range(3)]
+    found = told(*jobs)
+    assert found.frozen_seconds == pytest.approx(120 * 0.1)
+    (shared,) = found.shared
+    assert (shared.boundary, shared.pictures, shared.bytes, shared.runs) == (2, 120, 120 * 8, 6)
+    assert found.traced == 2, "seeds and rates share a training step, heads do not"
+
+
+def test_random_weights_share_nothing_between_seeds() -> None:
+    """Networks with other weights have other features."""
+    found = told(changed(start="net, seed 0"), changed(start="net, seed 1"))
+    assert found.frozen_seconds == pytest.approx(2 * 120 * 0.1)
+    assert len(found.shared) == 2
+
+
+def test_what_is_open_is_paid_in_every_epoch() -> None:
+    """Of a network with its top block open, three quarters are done once, and a quarter four times."""
+    found = told(changed(phases=(Phase(name="top", epochs=4, learning_rate=1e-3, open_blocks=1),)))
+    assert found.frozen_seconds == pytest.approx(120 * 0.1 * 0.75)
+    assert found.training_seconds == pytest.approx(4 * 0.1 * 0.25 * (100 * STEP["all"] + 20))
+    assert found.memory == 7 + 10 * 100 + 4 * 50
+
+
+def test_augmented_pictures_pass_in_every_epoch_or_as_often_as_there_are_views() -> None:
+    """Validation pictures pass once."""
+    assert told(changed(augmented=True)).frozen_seconds == pytest.approx(0.1 * (20 + 4 * 100))
+    assert told(changed(augmented=True, views=3)).frozen_seconds == pytest.approx(0.1 * (20 + 3 * 100))
+
+
+def test_own_statistics_make_own_features() -> None:
+    """Re-estimated statistics cost a pass more, and their features are not shared."""
+    job = changed(phases=(Phase(name="head", epochs=4, learning_rate=1e-3, re_estimated_blocks=2),))
+    found = told(job, job)
+    assert found.frozen_seconds == pytest.approx(2 * 0.1 * (100 + 120))
+    assert found.shared == ()
+
+
+def test_a_solved_head_takes_no_steps_and_a_finished_grid_nothing() -> None:
+    """Only writing it down is left; without runs there is nothing at all."""
+    solved = told(changed(solved=True))
+    assert (solved.training_seconds, solved.traced) == (0.0, 0)
+    assert solved.other_seconds == pytest.approx(START + ROW + 128 * 0.1)
+    nothing = told(finished=5)
+    assert (nothing.runs, nothing.seconds, nothing.memory) == (5, 0.0, 0)
+
+
+def test_a_plan_of_a_grid_runs_nothing(photos: Path, tmp_path: Path, catalog: Catalog) -> None:
+    """It tells the boundaries of both policies, sizes and a time, and leaves the store without runs."""
+    grid: dict[str, Any] = {"backbones": ["tiny"], "policies": ["freeze-all", "unfreeze-top-k:k=1"], "seeds": 2}
+    grid |= {"catalog": catalog, "store": tmp_path / "runs", "cache": False, "observe": lambda _: None}
+    found = planning.plan(photos, **grid, epochs=3)
+    assert (found.runs, found.finished, found.pictures) == (4, 0, 40)
+    assert sorted((one.boundary, one.runs) for one in found.shared) == [(3, 1), (3, 1), (4, 1), (4, 1)]
+    assert found.networks["tiny"].timed
+    assert found.seconds > 0
+    assert found.pixels == 40 * 16 * 16 * 3
+    assert found.networks["tiny"].shares[0] == 1.0
+    assert list(found.networks["tiny"].shares) == sorted(found.networks["tiny"].shares, reverse=True)
+    from zoo.store import Store
+
+    with Store(tmp_path / "runs") as store:
+        assert store.runs() == ()
+
+
+def test_a_plan_after_the_grid_finds_it_finished(photos: Path, tmp_path: Path, catalog: Catalog) -> None:
+    """Finished runs are not counted, and tell how fast the network is."""
+    import zoo
+
+    grid: dict[str, Any] = {"backbones": ["tiny"], "policies": ["freeze-all"], "catalog": catalog}
+    grid |= {"store": tmp_path / "runs", "cache": False, "observe": lambda _: None, "epochs": 1}
+    zoo.compare(photos, **grid)
+    assert planning.plan(photos, **grid).finished == 1
+    more = planning.plan(photos, **grid | {"policies": ["freeze-all", "bn-affine"]})
+    assert (more.runs, more.finished) == (2, 1)
+    assert not more.networks["tiny"].timed
+
+
+def test_an_unknown_option_is_named(photos: Path, tmp_path: Path, catalog: Catalog) -> None:
+    """With those that there are."""
+    with pytest.raises(UsageError, match="There is no training option 'epoch'") as caught:
+        planning.plan(photos, backbones=["tiny"], store=tmp_path, catalog=catalog, epoch=3)
+    assert "batch_size, ema, epochs" in caught.value.hint
