@@ -46,10 +46,12 @@ class Executor:
         self._crew: Crew | None = None
         if labour.jobs:
             problem = hindrance(catalog, self._marks)
+            try:
+                self._crew = Crew(labour, store, observe) if not problem else None
+            except OSError as error:
+                problem = f"no other one can be started ({error})"
             if problem:
                 self._say_why_here(problem)
-            else:
-                self._crew = Crew(labour, store, observe)
 
     def __enter__(self) -> Self:
         return self

@@ -39,8 +39,8 @@ def strange(catalog: Catalog, marks: Iterable[ItemMark]) -> tuple[str, ...]:
 
 def hindrance(catalog: Catalog, marks: Iterable[ItemMark]) -> str:
     """Why rows have to run in this process, as the end of a sentence; "" if they need not."""
-    if not sys.executable:
-        return "the path of Python is not known here"
+    if not sys.executable or getattr(sys, "frozen", False):
+        return "there is no Python here that could be started"
     origins = {item: plugin for plugin in catalog.plugins if plugin.status == "loaded" for item in plugin.items}
     given = [
         f"{mark.kind} {mark.name!r}"

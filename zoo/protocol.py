@@ -49,6 +49,7 @@ class Setup:
         marks: Of the items that the recipes name.
         recipes: Of the grid, in order.
         identify: Whether to say what each recipe is found again by.
+        gpu: Name of the first of several GPUs, where each worker has one; None where all see the same.
     """
 
     dataset: Dataset
@@ -58,6 +59,7 @@ class Setup:
     marks: tuple[ItemMark, ...]
     recipes: tuple[Recipe, ...]
     identify: bool = True
+    gpu: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.backend import is_accelerated, quiet, require_keras
-from zoo.environment import environment
+from zoo.environment import gpus
 from zoo.errors import ZooError
 from zoo.events import RunEnded
 from zoo.isolation import strange
@@ -151,7 +151,6 @@ class Worker:
         """Does what it is told until it is to leave."""
         try:
             require_keras()  # while the call still looks at the pictures
-            _hide_which_gpu()
             while not isinstance(order := orders.get(), Leave):
                 if isinstance(order, Setup):
                     self._prepare(order)
@@ -170,6 +169,7 @@ class Worker:
     def _prepare(self, setup: Setup) -> None:
         from zoo.experiment import identify, is_complete, make_bench
 
+        _hide_which_gpu(setup.gpu)
         catalog = load_catalog(blocked=setup.blocked, only=setup.only)
         differing = strange(catalog, setup.marks)
         if differing:
@@ -274,12 +274,11 @@ def _listen(incoming: int, orders: queue.SimpleQueue[Any], interrupts: Interrupt
         interrupts.want()
 
 
-def _hide_which_gpu() -> None:
+def _hide_which_gpu(first: str | None) -> None:
     """Lets a run on one of several equal GPUs be found again whichever of them ran it.
 
-    The backend has seen which one is its own. From here on the variable is for the digest of runs only.
+    Once the backend has seen which one is its own, the variable is for the digest of runs only.
     """
-    models = environment()["gpus"]
-    if os.environ.get("ZOO_WORKER_GPU") and isinstance(models, list) and len(set(models)) == 1:
+    if first is not None and len(set(gpus())) == 1:
         is_accelerated()
-        os.environ[GPUS] = "0"
+        os.environ[GPUS] = first

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from zoo.environment import active_backend
-from zoo.protocol import Sender, receive, skip_to_greeting
+from zoo.protocol import Begun, Sender, receive, skip_to_greeting
 
 if TYPE_CHECKING:
     import queue
@@ -50,6 +50,9 @@ class Gone:
 class WorkerProcess:
     """A process that runs rows.
 
+    Attributes:
+        begun: Name of the run that it began last; empty before it has said so.
+
     Args:
         inbox: Gets pairs of this object and a message: those of `zoo.protocol`, `Printed`, and at the end `Gone`.
         faults: File that the stacks of all threads are written to when the process crashes or takes too long.
@@ -64,11 +67,20 @@ class WorkerProcess:
     ) -> None:
         self._inbox = inbox
         self._faults = faults
+        self.begun = ""
         self._tail = bytearray()
         self._family: list[psutil.Process] = []
         self._family_known = -_FAMILY
         self._process = subprocess.Popen(
-            [sys.executable, *_interpreter_flags(), "-P", "-c", _CODE, json.dumps(sys.path), str(faults)],
+            [
+                sys.executable,
+                *_interpreter_flags(),
+                "-P",
+                "-c",
+                _CODE,
+                json.dumps([str(place) for place in sys.path]),
+                str(faults),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -156,7 +168,10 @@ class WorkerProcess:
         try:
             skip_to_greeting(descriptor)
             while True:
-                self._inbox.put((self, receive(descriptor)))
+                message = receive(descriptor)
+                if isinstance(message, Begun):
+                    self.begun = message.run_id
+                self._inbox.put((self, message))
         except Exception:  # noqa: BLE001 - the end of the pipe, or half a message of a process that was killed
             self._inbox.put((self, Gone()))
 

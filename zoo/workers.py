@@ -58,7 +58,6 @@ class _Seat:
     process: WorkerProcess
     ready: bool = False
     task: protocol.Task | None = None
-    run_id: str = ""
     began: float = 0.0
     again: protocol.Task | None = None
     left: float | None = None
@@ -113,8 +112,8 @@ class Crew:
             IsolationError: If the data cannot be sent to workers, or they have other items than the call.
             ZooError: If workers cannot start, or the store fails.
         """
-        self._setup = setup
-        self._seats[0].process.send(setup)
+        self._setup = dataclasses.replace(setup, gpu=self._gpus[0] if self._gpus and self._jobs > 1 else None)
+        self._seats[0].process.send(self._setup)
         while not self._identified:
             self._step()
         recipes, store = setup.recipes, self._store
@@ -134,15 +133,17 @@ class Crew:
 
     def score(self, records: Sequence[RunRecord]) -> None:
         """Scores runs of one row on the test part. Raises: ZooError."""
-        if not self._seats:
-            self._take_seat()
-        while not (seat := self._seats[0]).idle:
+        while not self._seats or not self._seats[0].idle:
+            if not self._seats:  # the last row took the last worker with it
+                self._take_seat()
             self._step()
+        seat = self._seats[0]
         seat.process.send(protocol.ScoreTest(tuple(records)))
         self._scored = False
         while not self._scored:
             if self._seats[:1] != [seat]:
-                raise TrainingError("The worker process that scored it ended.", hint="Run the same command again.")
+                why = f"The worker process {words(seat.process.code or 0)} while it scored the test part."
+                raise TrainingError(why, hint="Run the same command again.")
             self._step()
 
     def close(self, *, abort: bool = False) -> None:
@@ -167,16 +168,10 @@ class Crew:
 
     def _mark_interrupted(self) -> None:
         """What workers had begun and could not end themselves."""
-        with contextlib.suppress(queue.Empty):
-            while True:
-                process, message = self._inbox.get_nowait()
-                for seat in self._seats:
-                    if seat.process is process and isinstance(message, protocol.Begun):
-                        seat.run_id = message.run_id
         for seat in self._seats:
-            if seat.task is not None and seat.run_id:
+            if seat.task is not None and seat.process.begun:
                 with contextlib.suppress(ZooError):  # the store may be what ended the call
-                    lost_rows.interrupted(self._store, seat.run_id)
+                    lost_rows.interrupted(self._store, seat.process.begun)
 
     # ------------------------------------------------------------------ seats
 
@@ -209,7 +204,7 @@ class Crew:
             if task is None and (index := self._queue.next(seat.number)) is not None:
                 task = protocol.Task(index, timeout=self._labour.row_timeout)
             if task is not None:
-                seat.task, seat.run_id, seat.began, self._stillborn = task, "", time.monotonic(), 0
+                seat.task, seat.began, seat.process.begun, self._stillborn = task, time.monotonic(), "", 0
                 seat.process.send(task)
 
     # ------------------------------------------------------------------ what happens
@@ -237,8 +232,6 @@ class Crew:
             case protocol.Told():
                 run = seat.task.index if seat.task is not None else 0
                 self._tell(dataclasses.replace(message.event, run=run))
-            case protocol.Begun():
-                seat.run_id = message.run_id
             case protocol.Ready():
                 if message.strange:
                     text = f"{', '.join(message.strange)} would not be the same in another process"
@@ -305,7 +298,7 @@ class Crew:
             self._store,
             self._setup.recipes[index - 1],
             self._identified[index - 1],
-            run_id=seat.run_id,
+            run_id=seat.process.begun,
             reason=why,
             trace=lost_rows.trace_of(why, stacks=seat.process.stacks(), last_words=seat.process.last_words()),
             seconds=time.monotonic() - seat.began,

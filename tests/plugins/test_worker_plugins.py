@@ -119,6 +119,15 @@ def test_a_script_without_a_main_guard_works_and_stays_light(tmp_path: Path) -> 
     assert done.stdout == "[] finished\n", done.stderr
 
 
+def test_a_worker_and_the_process_of_the_call_find_each_others_runs(tmp_path: Path) -> None:
+    """Both were started the same way, so the environment is the same, and the digest."""
+    events: list[Any] = []
+    for jobs in (1, 0):
+        options = {**GRID, "store": tmp_path, "observe": events.append}
+        zoo.compare("demo:images=40", backbones=[CNN], jobs=jobs, **options)
+    assert [event.reused for event in events if isinstance(event, RunEnded)] == [False, True]
+
+
 def test_two_workers_share_the_cores(tmp_path: Path) -> None:
     """Rows of two backbones run in two processes, both recorded with their share of threads; all are found again."""
     before = set(psutil.Process().children())

@@ -105,11 +105,11 @@ def test_a_plan_of_a_grid_runs_nothing(photos: Path, tmp_path: Path, catalog: Ca
     grid: dict[str, Any] = {"backbones": ["tiny"], "policies": ["freeze-all", "unfreeze-top-k:k=1"], "seeds": 2}
     grid |= {"catalog": catalog, "store": tmp_path / "runs", "cache": False, "observe": lambda _: None}
     found = planning.plan(photos, **grid, epochs=3)
-    assert (found.runs, found.finished, found.pictures) == (4, 0, 40)
+    assert (found.runs, found.finished, found.pictures) == (4, 0, 41)
     assert sorted((one.boundary, one.runs) for one in found.shared) == [(3, 1), (3, 1), (4, 1), (4, 1)]
     assert found.networks["tiny"].timed
     assert found.seconds > 0
-    assert found.pixels == 40 * 16 * 16 * 3
+    assert found.pixels == 41 * 16 * 16 * 3
     assert found.networks["tiny"].shares[0] == 1.0
     assert list(found.networks["tiny"].shares) == sorted(found.networks["tiny"].shares, reverse=True)
     from zoo.store import Store
