@@ -23,10 +23,12 @@ import keras
 
 from zoo.errors import ContractError
 from zoo.front import fixed_front
-from zoo.fused import AdaptingBatchNormalization, FixedBatchNormalization, can_fuse, gains_on_fixed_statistics
+from zoo.fused import AdaptingBatchNormalization, FixedBatchNormalization, can_fuse
 from zoo.graph import AssembledBlock, Weight, assign_blocks, cuts, leaves, wake, weights_of
+from zoo.kernels import computes_with_onednn
 from zoo.low_rank import adapted
 from zoo.padded import PaddingDepthwiseConv2D, UnpaddedInput, padded_pairs
+from zoo.pointwise import PointwiseConv2D, can_multiply
 from zoo.worn import still_class, wearing
 
 if TYPE_CHECKING:
@@ -273,8 +275,11 @@ def _worn_class(leaf: KerasLayer, phase: Phase, *, has_state: bool) -> Any:  # n
     """What a layer of an open block wears for the time of a phase; None if the stock class does."""
     if phase.batch_norm == "adapting" and can_fuse(leaf):
         return AdaptingBatchNormalization
-    if phase.batch_norm == "fixed" and leaf.trainable and can_fuse(leaf) and gains_on_fixed_statistics():
-        return FixedBatchNormalization
+    if computes_with_onednn():
+        if phase.batch_norm == "fixed" and leaf.trainable and can_fuse(leaf):
+            return FixedBatchNormalization
+        if can_multiply(leaf):
+            return PointwiseConv2D
     stock: Any = type(leaf)
     return still_class(stock) if _must_be_still(leaf, phase, has_state=has_state) else None
 

@@ -40,16 +40,6 @@ def can_fuse(layer: KerasLayer) -> bool:
     )
 
 
-def gains_on_fixed_statistics() -> bool:
-    """Whether the kernel beats Keras' single operations on fixed statistics: with oneDNN, on a CPU."""
-    if keras.backend.backend() != "tensorflow":
-        return False
-    import tensorflow as tf
-    from tensorflow.python.util import _pywrap_util_port as port  # TensorFlow tells this nowhere else
-
-    return bool(port.IsMklEnabled()) and not tf.config.get_visible_devices("GPU")
-
-
 def _scale_and_offset(layer: KerasLayer) -> tuple[Any, Any]:
     ones, zeros = keras.ops.ones_like(layer.moving_mean), keras.ops.zeros_like(layer.moving_mean)
     return (

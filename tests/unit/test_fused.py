@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from zoo.forward import value_of
-from zoo.fused import AdaptingBatchNormalization, can_fuse
+from zoo.fused import AdaptingBatchNormalization, FixedBatchNormalization, can_fuse
 
 if TYPE_CHECKING:
     from conftest import Bench
@@ -75,6 +75,38 @@ def test_inference_of_an_adapting_layer_uses_moving_statistics() -> None:
     worn.__class__ = AdaptingBatchNormalization
     for one, other in zip(step(stock, training=False), step(worn, training=False), strict=True):
         assert np.abs(one - other).max() <= TOLERANCE * max(1.0, np.abs(one).max())
+
+
+@pytest.mark.parametrize("options", [{}, {"scale": False}, {"center": False}, {"momentum": 0.5, "epsilon": 1e-5}])
+def test_one_step_on_fixed_statistics_equals_stock_keras(options: dict[str, Any]) -> None:
+    """Told to train, outputs and gradients are stock Keras' in inference, and the statistics stay to the bit."""
+    stock, worn = layer(**options), layer(**options)
+    worn.__class__ = FixedBatchNormalization
+    expected, found = step(stock, training=False), step(worn, training=True)
+    for one, other in zip(expected[:-2], found[:-2], strict=True):
+        assert np.abs(one - other).max() <= TOLERANCE * max(1.0, np.abs(one).max())
+    for one, other in zip(expected[-2:], found[-2:], strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("kind", ["bfloat16", "float16"])
+def test_one_step_on_fixed_statistics_in_mixed_precision_equals_stock_keras(kind: str) -> None:
+    """Outputs are of the layer's type; they and the gradients agree with stock Keras within its roundings."""
+    stock, worn = layer(dtype=f"mixed_{kind}"), layer(dtype=f"mixed_{kind}")
+    worn.__class__ = FixedBatchNormalization
+    expected, found = step(stock, training=False), step(worn, training=True)
+    assert found[0].dtype == expected[0].dtype == kind
+    rounding = {"bfloat16": 2**-7, "float16": 2**-10}[kind]
+    for one, other in zip(expected, found, strict=True):
+        difference = np.abs(one.astype("float32") - other.astype("float32")).max()
+        assert difference <= 2 * rounding * max(1.0, np.abs(one).max())
+
+
+def test_inference_of_a_fixed_layer_is_stock_keras_to_the_bit() -> None:
+    """Outside training the layer calls Keras' own code."""
+    stock, worn = layer(), layer()
+    worn.__class__ = FixedBatchNormalization
+    np.testing.assert_array_equal(step(stock, training=False)[0], step(worn, training=False)[0])
 
 
 @pytest.mark.parametrize("policy", ["bn-trainable", "unfreeze-all:bn=adapting", "unfreeze-top-k:k=2,bn=adapting"])
