@@ -77,15 +77,16 @@ def measure(name: str, settings: Settings, folder: Path) -> tuple[dict[str, Any]
 
 def against_others(scenario: scenarios.Scenario, arena: Arena, document: dict[str, Any]) -> tuple[dict[str, Any], str]:
     """Runs a grid by all who take part."""
-    runs = contest(arena, contenders_of(scenario, arena.settings))
+    runs, failed = contest(arena, contenders_of(scenario, arena.settings))
     found, apart = ratios(runs, scenario.goals), differences(runs, arena.pictures["validation"])
     document["runs"] = [dataclasses.asdict(run) for run in runs]
+    document["failed"] = failed
     document["ratios"] = [{**dataclasses.asdict(one), "median": one.median, "reached": one.reached} for one in found]
     document["accuracies"] = [{**dataclasses.asdict(one), "not_below": one.equal_or_better} for one in apart]
-    tables = [table.table_of_runs(runs)]
+    tables = [table.table_of_runs(runs)] if runs else []
     tables += [table.table_of_ratios(found)] if found else []
     tables += [table.table_of_accuracies(apart)] if apart else []
-    tables += ["\n".join(table.troubles(runs))]
+    tables += ["\n".join([*table.troubles(runs), *(f"{name}: failed, left out" for name in failed)])]
     return document, "\n\n".join(filter(None, tables))
 
 
@@ -144,7 +145,10 @@ def main() -> None:
     documents: dict[str, Any] = {"machine": machine(), "arguments": sys.argv[1:], "scenarios": {}}
     for name in wanted.scenario:
         with tempfile.TemporaryDirectory(prefix="zoo-benchmark-", ignore_cleanup_errors=True) as folder:
-            document, text = measure(name, settings, Path(folder))
+            try:
+                document, text = measure(name, settings, Path(folder))
+            except processes.ProcessFailedError as error:
+                sys.exit(f"{name}: {error}")
         documents["scenarios"][name] = document
         print(f"{heading(name, settings, document)}\n\n{text}\n", flush=True)  # noqa: T201 - the result
         if wanted.json:

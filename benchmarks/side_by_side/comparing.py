@@ -23,6 +23,7 @@ class Ratio:
         over: Whose time is divided.
         under: By whose.
         each: Of every repeat.
+        cpu: The same of CPU seconds, which tell more on a machine that others use; empty where they are not known.
         goal: What is aimed at, None for nothing.
         at_least: Whether the goal is a lower bound.
     """
@@ -30,6 +31,7 @@ class Ratio:
     over: str
     under: str
     each: tuple[float, ...]
+    cpu: tuple[float, ...] = ()
     goal: float | None = None
     at_least: bool = True
 
@@ -75,16 +77,21 @@ class Difference:
 
 def ratios(runs: Sequence[Measured], goals: Mapping[str, float]) -> list[Ratio]:
     """Of ours and every other: the other's time over ours, and ours over the limit's."""
-    times = {(run.contender, run.repeat): run.seconds for run in runs}
-    repeats = sorted({run.repeat for run in runs})
+    known = {(run.contender, run.repeat): run for run in runs}
     found = []
     for name in dict.fromkeys(run.contender for run in runs):
-        if name == "ours" or ("ours", 0) not in times:
-            continue
         over, under = ("ours", name) if name == "limit" else (name, "ours")
-        each = tuple(times[over, repeat] / times[under, repeat] for repeat in repeats)
-        found.append(Ratio(over=over, under=under, each=each, goal=goals.get(name), at_least=name != "limit"))
+        pairs = [(known[over, i], known[under, i]) for i in _repeats(runs, over) if (under, i) in known]
+        if name == "ours" or not pairs:
+            continue
+        cpu = tuple(a.cpu_seconds / b.cpu_seconds for a, b in pairs if a.cpu_seconds and b.cpu_seconds)
+        each = tuple(a.seconds / b.seconds for a, b in pairs)
+        found.append(Ratio(over=over, under=under, each=each, cpu=cpu, goal=goals.get(name), at_least=name != "limit"))
     return found
+
+
+def _repeats(runs: Sequence[Measured], contender: str) -> list[int]:
+    return sorted(run.repeat for run in runs if run.contender == contender)
 
 
 def noise(first: float, second: float, count: int) -> float:

@@ -169,12 +169,23 @@ def contenders_of(scenario: Scenario, settings: Settings) -> list[str]:
     return chosen
 
 
-def contest(arena: Arena, contenders: list[str]) -> list[Measured]:
-    """Runs everybody `repeats` times, in turn; every second time in the opposite order."""
-    found = []
+def contest(arena: Arena, contenders: list[str]) -> tuple[list[Measured], dict[str, str]]:
+    """Runs everybody `repeats` times, in turn; every second time in the opposite order.
+
+    Returns:
+        What was measured, and why somebody failed, by name. Who failed does not run again; the others do.
+    """
+    found: list[Measured] = []
+    failed: dict[str, str] = {}
     for repeat in range(arena.settings.repeats):
         order = contenders if repeat % 2 == 0 else contenders[::-1]
         for place, name in enumerate(order):
+            if name in failed:
+                continue
             kind = KINDS.get(name, name)
-            found.append(arena.run(kind, arena.work, contender=name, repeat=repeat, place=place))
-    return found
+            try:
+                found.append(arena.run(kind, arena.work, contender=name, repeat=repeat, place=place))
+            except processes.ProcessFailedError as error:
+                failed[name] = str(error)
+                arena.settings.say(str(error))
+    return found, failed

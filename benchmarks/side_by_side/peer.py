@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from zoo.registry import Catalog
 
 
-@keras.saving.register_keras_serializable("side_by_side")
 class Still(keras.layers.Layer):  # type: ignore[misc]
     """A backbone in inference mode, also in `fit`: up to Keras 3.15 `training=False` at construction is ignored."""
 

@@ -53,6 +53,10 @@ class Measured:
     rows: tuple[Row, ...] = ()
 
 
+class ProcessFailedError(Exception):
+    """A process ended without an answer; the text is the end of what it printed."""
+
+
 class Watch:
     """Looks at the resident memory of a process and its children, a few times a second, in a thread."""
 
@@ -134,7 +138,7 @@ def run(
     """Starts a process, waits for its end and measures it.
 
     Raises:
-        SystemExit: If it fails, with the end of what it printed.
+        ProcessFailedError: If it fails.
     """
     before, at_start = spent(), load()
     log = answer.with_suffix(".log")
@@ -151,7 +155,7 @@ def run(
     peak, after = watch.stop(), spent()
     if code or not answer.is_file():
         tail = log.read_text(encoding="utf-8", errors="replace")[-3000:]
-        sys.exit(f"{contender} failed with exit code {code}:\n{tail}")
+        raise ProcessFailedError(f"{contender} failed with exit code {code}:\n{tail}")
     found = json.loads(answer.read_text(encoding="utf-8"))
     return Measured(
         contender=contender,

@@ -53,13 +53,16 @@ def _median(values: Iterable[float | None], digits: int) -> str:
 
 def table_of_ratios(found: Sequence[Ratio]) -> str:
     """Each ratio's median over repeats, its least and greatest, and the goal."""
-    lines: list[tuple[str, ...]] = [("ratio of times", "median", "least", "greatest", "goal", "reached")]
+    lines: list[tuple[str, ...]] = [
+        ("ratio of times", "median", "least", "greatest", "of CPU seconds", "goal", "reached")
+    ]
     for ratio in found:
         sign = "≥" if ratio.at_least else "≤"
         lines.append(
             (
                 f"{ratio.over} : {ratio.under}",
                 *(f"{value:.2f}" for value in (ratio.median, min(ratio.each), max(ratio.each))),
+                f"{statistics.median(ratio.cpu):.2f}" if ratio.cpu else "–",
                 "–" if ratio.goal is None else f"{sign} {ratio.goal:g}",
                 {True: "yes", False: "no", None: "–"}[ratio.reached],
             )
