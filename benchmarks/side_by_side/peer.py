@@ -50,9 +50,8 @@ def run(work: Work) -> dict[str, Any]:
         train, validation = sides[size]
         model = model_of(backbone, head, policy, train, len(split["classes"]), catalog)
         compile_model(model, rate)
-        history = model.fit(
-            train, validation_data=validation, epochs=work.epochs, callbacks=[stopping(work)], verbose=0
-        ).history
+        options = {"epochs": work.epochs, "callbacks": [stopping(work)], "verbose": 0}
+        history = model.fit(train, validation_data=validation, shuffle=False, **options).history  # `tf.data` shuffles
         rows.append(
             {
                 "backbone": backbone,

@@ -45,7 +45,7 @@ def run(work: Work) -> dict[str, Any]:
         def fit(self, hp: Any, model: Any, **options: Any) -> Any:  # noqa: ANN401 - as above
             """Trains it on pictures of its size."""
             train, validation = data_of(hp.get("backbone"))
-            return model.fit(train, validation_data=validation, **options)
+            return model.fit(train, validation_data=validation, shuffle=False, **options)
 
     keras.utils.set_random_seed(0)
     search = keras_tuner.GridSearch(
