@@ -47,7 +47,7 @@ def measure(backbone: str, steps: int) -> dict[str, float]:
     from zoo.values import Recipe
 
     if os.environ.get("BENCHMARK_STOCK"):
-        assembly.can_fuse = lambda layer: False  # noqa: ARG005 - takes its place
+        assembly.can_fuse = lambda layer: False  # type: ignore[attr-defined]  # noqa: ARG005 - takes its place
     catalog = load_catalog()
     draw = np.random.default_rng(0)
     found: dict[str, float] = {}

@@ -1,0 +1,1 @@
+"""What `grid.py` is made of: scenarios, the programs that are compared, and what is measured of each."""
