@@ -1,16 +1,15 @@
 """What many pictures cost: seconds for each picture and peak memory of every stage, at two or more sizes.
 
-    python benchmarks/large.py [--pictures 10000 100000] [--rows 100000 1000000] [--looks 20000 100000] [--json large.json]
+    python benchmarks/large.py [--pictures 10000 100000] [--rows 100000 1000000] [--looks 20000 100000] [--json FILE]
 
 Pictures are made up: JPEGs of 32 to 64 pixels in ten classes, each of coloured fields drawn at random, so that no two
 look alike. Each size is measured in a fresh process, stage by stage: reading the list, scan (with an empty memory of
-fingerprints, then with a full one), near-duplicates within the scan, split, decoding at 32 pixels, the nearest-neighbour
-baseline, one run (`scratch-cnn:size=32`, `freeze-all`, one epoch), the board.
+fingerprints, then with a full one), near-duplicates within the scan, split, decoding at 32 pixels, the baselines
+(nearest neighbour), one run (`scratch-cnn:size=32`, `freeze-all`, one epoch), the board.
 
-`--rows` measures reading a manifest of so many rows and splitting it; its files do not exist and are not looked for, and
-fingerprints are made up. `--looks` measures the search
-for near-duplicates alone, among looks at random (`apart`), among changes of up to two bits of one look (`close`) and of
-six bits of each of its hashes (`spread`).
+`--rows` measures reading a manifest of so many rows and splitting it; its files do not exist and are not looked for,
+and fingerprints are made up. `--looks` measures the search for near-duplicates alone, among looks at random (`apart`),
+among changes of up to two bits of one look (`close`) and of six bits of each of its hashes (`spread`).
 
 Memory is the highest resident memory of the process during a stage; what earlier stages left is in it. Where the
 operating system cannot tell it by stage (other than Linux), it is the highest so far.
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
 CLASSES = 10
 PER_FOLDER = 5000
 MIB = 2**20
-STAGES = "load scan rescan near-duplicates split pixels baselines run board".split()
+STAGES = ["load", "scan", "rescan", "near-duplicates", "split", "pixels", "baselines", "run", "board"]
 
 
 # ---------------------------------------------------------------- measuring
@@ -102,7 +101,7 @@ def make_manifest(path: Path, count: int) -> None:
         for number in range(count):
             group = number // 4
             name = f"pictures/{group % 1000:03}/photo-{number:08}.jpg"
-            file.write(f"{name},class {group * 7 % CLASSES},{parts[group * 3 % 10]},car-{group:07}\n")
+            file.write(f"{name},class {group // 10 % CLASSES},{parts[group * 3 % 10]},car-{group:07}\n")
 
 
 def make_looks(kind: str, count: int) -> list[str]:
@@ -199,7 +198,7 @@ def measure_rows(path: Path) -> dict[str, Any]:
 
     meter = Meter()
     with meter.stage("load"):
-        table = source_manifest.load(path, check=False)
+        table = source_manifest.load(path, missing="unchecked")
     prints = tuple(f"{number:064x}" for number in range(len(table)))
     report = HealthReport(table, prints, (), (), (), (), (), _digest(table, prints))
     with meter.stage("split"):
@@ -224,7 +223,7 @@ def measure_looks(kind: str, count: int) -> dict[str, Any]:
 
 def _child(*words: str) -> dict[str, Any]:
     done = subprocess.run(
-        [sys.executable, __file__, "--child", *words], check=True, capture_output=True, text=True, encoding="utf-8"
+        [sys.executable, __file__, "--child", *words], check=True, stdout=subprocess.PIPE, text=True, encoding="utf-8"
     )
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
