@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 CLASSES = 10
 PER_FOLDER = 5000
 MIB = 2**20
+KINDS = ("apart", "close", "spread")
 STAGES = ["load", "scan", "rescan", "near-duplicates", "split", "pixels", "baselines", "run", "board"]
 
 
@@ -280,7 +281,7 @@ def _measure_all(wanted: argparse.Namespace) -> dict[str, dict[int, dict[str, An
             path = Path(home) / f"rows-{count}.csv"
             make_manifest(path, count)
             found.setdefault("manifest rows", {})[count] = _child("rows", str(path))
-    for kind in ("apart", "close", "spread"):
+    for kind in wanted.kinds:
         for count in wanted.looks:
             found.setdefault(f"looks, {kind}", {})[count] = _child("looks", kind, str(count))
     return found
@@ -292,6 +293,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, nargs="*", default=[10_000, 100_000])
     parser.add_argument("--rows", type=int, nargs="*", default=[100_000, 1_000_000])
     parser.add_argument("--looks", type=int, nargs="*", default=[20_000, 100_000])
+    parser.add_argument("--kinds", nargs="*", choices=KINDS, default=KINDS, help="kinds of looks")
     parser.add_argument("--keep", type=Path, help="folder that keeps the made pictures for the next call")
     parser.add_argument("--json", type=Path, help="file for all figures")
     parser.add_argument("--child", nargs="+", help=argparse.SUPPRESS)

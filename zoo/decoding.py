@@ -171,6 +171,7 @@ def decode_all(
     channels: int | None = RGB,
     observe: Observer = ignore,
     workers: int | None = None,
+    done: Callable[[int, T], None] | None = None,
 ) -> list[T]:
     """Decode many pictures in threads (Pillow works outside the interpreter lock) and keep what `use` makes of each.
 
@@ -181,6 +182,7 @@ def decode_all(
         channels: As in `attempt`.
         observe: Gets about a hundred progress events, on the calling thread.
         workers: Number of threads; as many as there are processors by default, at most 16.
+        done: Called on the calling thread with each position and its result, in order, as soon as it is there.
 
     Returns:
         The results of `use`, in the order of `pictures`. An error in `use` ends the work.
@@ -194,6 +196,8 @@ def decode_all(
 
     with _PILLOW_SILENCE:
         for result in _in_order(work, total, workers=workers or min(16, processors())):
+            if done is not None:
+                done(len(results), result)
             results.append(result)
             if len(results) % step == 0 or len(results) == total:
                 observe(Progress(task, len(results), total))

@@ -1,9 +1,9 @@
 """Groups of pairs of 64-bit hashes that differ in few bits, without comparing all with all.
 
 Two rows are alike if at most `CLOSE` bits of the first hash differ, or at most `NEAR` bits of both. If at most d bits
-differ and a hash is cut into p > d pieces, then p - d pieces are the same in both (the pigeonhole principle; Manku, Jain
-and Das Sarma 2007, doi:10.1145/1242572.1242592). So only rows that have such pieces in common are compared: rows are
-sorted by them, once for each choice of pieces, and each row is compared with those that follow it.
+differ and a hash is cut into p > d pieces, then p - d pieces are the same in both (the pigeonhole principle; Manku,
+Jain and Das Sarma 2007, doi:10.1145/1242572.1242592). So only rows that have such pieces in common are compared: rows
+are sorted by them, once for each choice of pieces, and each row is compared with those that follow it.
 
 Where many rows are much the same, runs of equal pieces are long. Then rows that are in one group already are not
 compared again, and long runs are cut by more and longer pieces. All this saves work; the groups are those of comparing
