@@ -3,7 +3,8 @@
     python benchmarks/large.py [--pictures 10000 100000] [--rows 100000 1000000] [--looks 20000 100000] [--json FILE]
 
 Pictures are made up: JPEGs of 32 to 64 pixels in ten classes, each of coloured fields drawn at random, so that no two
-look alike. Each size is measured in a fresh process, stage by stage: reading the list, scan (with an empty memory of
+look alike. Each size is measured in a fresh process, stage by stage: reading the folder, reading a
+manifest of the same files, scan (with an empty memory of
 fingerprints, then with a full one), near-duplicates within the scan, split, decoding at 32 pixels, the baselines
 (nearest neighbour), one run (`scratch-cnn:size=32`, `freeze-all`, one epoch), the board.
 
@@ -53,9 +54,13 @@ class Meter:
     def stage(self, name: str) -> Iterator[None]:
         """Measures what is done inside."""
         _forget_peak()
-        began = time.perf_counter()
+        began, worked = time.perf_counter(), time.process_time()
         yield
-        self.stages[name] = {"seconds": time.perf_counter() - began, "mib": _peak() / MIB}
+        self.stages[name] = {
+            "seconds": time.perf_counter() - began,
+            "cpu": time.process_time() - worked,
+            "mib": _peak() / MIB,
+        }
 
 
 def _forget_peak() -> None:
@@ -134,21 +139,27 @@ def measure_pictures(folder: Path) -> dict[str, Any]:
     search = health.look_alikes
 
     def timed(looks: Any) -> Any:  # noqa: ANN401 - whatever it takes and gives
-        began = time.perf_counter()
+        began, worked = time.perf_counter(), time.process_time()
         found = search(looks)
-        searches.append(time.perf_counter() - began)
+        searches.append({"seconds": time.perf_counter() - began, "cpu": time.process_time() - worked})
         return found
 
     health.look_alikes = timed
     with tempfile.TemporaryDirectory(prefix="zoo-large-") as home, Store(home) as store:
         with meter.stage("load"):
             table = load_table(folder, catalog)
+        if "manifest" in catalog.names("source"):
+            listed = Path(home) / "pictures.csv"
+            rows = (f"{one.path},{table.classes[one.label]}\n" for one in table.pictures)
+            listed.write_text("path,label\n" + "".join(rows), encoding="utf-8")
+            with meter.stage("manifest"):
+                load_table(listed, catalog, source=f"manifest:root={folder}")
         with meter.stage("scan"):
             health.scan(table, cache=store.fingerprints())
             store.fingerprints().flush()
         with meter.stage("rescan"):
             report = health.scan(table, cache=store.fingerprints())
-        meter.stages["near-duplicates"] = {"seconds": searches[0], "mib": meter.stages["scan"]["mib"]}
+        meter.stages["near-duplicates"] = {**searches[0], "mib": meter.stages["scan"]["mib"]}
         with meter.stage("split"):
             sides = split(report)
         dataset = Dataset(report=report, split=sides, directory=Path(home))
@@ -243,30 +254,33 @@ def _run_child(words: list[str]) -> None:
 
 
 def _table(title: str, found: dict[int, dict[str, Any]]) -> list[str]:
-    """Microseconds for each picture, their ratio to the smallest size, and peak memory."""
+    """Microseconds for each picture by the clock and of all processors, their ratios to the smallest size, memory."""
     sizes = sorted(found)
-    first = sizes[0]
-    names = [*STAGES, "start"]
-    stages = [name for name in names if name in found[first]["stages"]]
-    heads = [f"{size:,}: µs each | s | MiB | × {first:,}" for size in sizes]
-    lines = ["", f"| {title} | {' | '.join(heads)} |", "|---" * (1 + 4 * len(sizes)) + "|"]
+    stages = [name for name in (*STAGES, "start") if name in found[sizes[0]]["stages"]]
+    heads = [f"{size:,}: µs | µs CPU | × | × CPU | MiB" for size in sizes]
+    lines = ["", f"| {title} | {' | '.join(heads)} |", "|---" * (1 + 5 * len(sizes)) + "|"]
 
-    def cells(seconds: dict[int, float], mib: dict[int, float]) -> str:
-        each = {size: 1e6 * seconds[size] / size for size in sizes}
-        return " | ".join(
-            f"{each[size]:.1f} | {seconds[size]:.2f} | {mib[size]:.0f} | {each[size] / (each[first] or 1):.2f}"
+    def row(name: str, got: dict[int, dict[str, float]]) -> str:
+        each = {size: [1e6 * one[key] / size for key in ("seconds", "cpu")] for size, one in got.items()}
+        first = each[sizes[0]]
+        cells = [
+            " | ".join(
+                [*(f"{value:.1f}" for value in each[size])]
+                + [f"{value / (start or 1):.2f}" for value, start in zip(each[size], first, strict=True)]
+                + [f"{got[size]['mib']:.0f}"]
+            )
             for size in sizes
-        )
+        ]
+        return f"| {name} | {' | '.join(cells)} |"
 
-    for name in stages:
-        got = {size: found[size]["stages"][name] for size in sizes}
-        both = [{size: got[size][key] for size in sizes} for key in ("seconds", "mib")]
-        lines.append(f"| {name} | {cells(both[0], both[1])} |")
+    lines += [row(name, {size: found[size]["stages"][name] for size in sizes}) for name in stages]
     counted = [name for name in stages if name not in {"near-duplicates", "start"}] or stages
-    total = {size: sum(found[size]["stages"][name]["seconds"] for name in counted) for size in sizes}
-    most = {size: max(one["mib"] for one in found[size]["stages"].values()) for size in sizes}
-    lines.append(f"| all (the scan holds near-duplicates; without start) | {cells(total, most)} |")
-    return lines
+    total = {
+        size: {key: sum(found[size]["stages"][name][key] for name in counted) for key in ("seconds", "cpu")}
+        | {"mib": max(one["mib"] for one in found[size]["stages"].values())}
+        for size in sizes
+    }
+    return [*lines, row("all, without start; the scan holds near-duplicates", total)]
 
 
 def _measure_all(wanted: argparse.Namespace) -> dict[str, dict[int, dict[str, Any]]]:

@@ -71,17 +71,25 @@ def group_labels(bits: Array) -> Array:
 
 def _keys(bits: Array, pieces: int, distance: int, *, both: bool) -> Iterator[Array]:
     """For every choice of pieces, a number that is the same in rows that have these pieces in common."""
-    edges = [_BITS * piece // pieces for piece in range(pieces + 1)]
-    parts = [((1 << high) - 1) ^ ((1 << low) - 1) for low, high in itertools.pairwise(edges)]
-    masks = [np.uint64(sum(chosen)) for chosen in itertools.combinations(parts, pieces - distance)]
-    for first in masks:
-        own = bits[:, 0] & first
+    edges = list(itertools.pairwise(_BITS * piece // pieces for piece in range(pieces + 1)))
+    choices = list(itertools.combinations(edges, pieces - distance))
+    for first in choices:
+        own = _gathered(bits[:, 0], first)
         if not both:
             yield own
             continue
-        mixed = own * np.uint64(0x9E3779B97F4A7C15)  # spreads the bits; equal keys stay equal, and few others become so
-        for second in masks:
-            yield mixed ^ (bits[:, 1] & second)
+        for second in choices:
+            width = sum(high - low for low, high in second)
+            yield (own << np.uint64(width)) | _gathered(bits[:, 1], second)
+
+
+def _gathered(hashes: Array, chosen: tuple[tuple[int, int], ...]) -> Array:
+    """Some pieces of hashes side by side."""
+    found = np.zeros(len(hashes), np.uint64)
+    for low, high in chosen:
+        width = np.uint64(high - low)
+        found = (found << width) | ((hashes >> np.uint64(low)) & np.uint64((1 << (high - low)) - 1))
+    return found
 
 
 def _join(bits: Array, rows: Array, key: Array, labels: Array) -> tuple[Array, list[Array]]:
