@@ -38,7 +38,7 @@ CLASSES = 10
 PER_FOLDER = 5000
 MIB = 2**20
 KINDS = ("apart", "close", "spread")
-STAGES = ["load", "scan", "rescan", "near-duplicates", "split", "pixels", "baselines", "run", "board"]
+STAGES = ["load", "manifest", "scan", "rescan", "near-duplicates", "split", "pixels", "baselines", "run", "board"]
 
 
 # ---------------------------------------------------------------- measuring

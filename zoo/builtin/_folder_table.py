@@ -64,10 +64,11 @@ def existing_file(location: object) -> Path:
     if _exists(path):
         return path
     try:
-        neighbours = [entry.name for entry in folders.listing(path.parent) if not folders.is_folder(entry)]
+        inside = [entry.name for entry in folders.listing(path.parent) if not folders.is_folder(entry)]
     except SourceError:
-        neighbours = []
-    near = difflib.get_close_matches(path.name, neighbours, n=3)
+        inside = []
+    neighbours = {name.casefold(): name for name in inside}
+    near = [neighbours[name] for name in difflib.get_close_matches(path.name.casefold(), neighbours, n=3)]
     raise SourceError(
         f"There is no file {str(path)!r}.",
         hint=f"Did you mean {listed(map(repr, near), joint=' or ')}?" if near else "Check the path.",

@@ -27,7 +27,7 @@ class Places:
     """
 
     def __init__(self, base: Path, *, suffix: str = "", check: bool = True) -> None:
-        self._base = str(base)
+        self._base = os.path.normpath(base)
         self._inside = self._base.rstrip("/\\") + os.sep
         self._suffix = suffix
         self._check = check
