@@ -137,6 +137,15 @@ def test_a_scan_that_is_stopped_has_not_worked_for_nothing(folder: Path, tmp_pat
     assert max(decoded) == 15
 
 
+def test_notes_name_a_few_pictures_of_a_large_group() -> None:
+    """Of three hundred copies a note names five; the report has all of them."""
+    pictures = [Picture(f"{n:03}", n % 2, pixels=noise(0)) for n in range(300)]
+    report = scan(ImageTable("here", ("a", "b"), (*pictures, Picture("x", 0, pixels=noise(1)))))
+    assert len(report.duplicates[0]) == len(report.conflicts[0]) == 300
+    assert "000 = 001 = 002 = 003 = 004 = … (300)." in report.notes[0]
+    assert max(map(len, report.notes)) < 300
+
+
 def test_one_long_name_costs_its_own_length(tmp_path: Path) -> None:
     """Names of pictures are kept as they are, whatever stands in them, and one of them does not widen all others."""
     names = (*(f"a/{number}.jpg" for number in range(5000)), "long/" * 20_000, "a/\udcff\n\x00'\"", "ü" * 9)
