@@ -70,8 +70,26 @@ def test_rows_in_any_order_keep_their_labels(home: Path) -> None:
         (codecs.BOM_UTF8 + b"path,label\nimg/1.jpg,a\nimg/2.jpg,b\n", {}),
         ("path,label\nimg/1.jpg,a\nimg/2.jpg,b\n".encode("utf-16"), {}),
         ("path\tlabel\nimg/1.jpg\ta\nimg/2.jpg\tb\n", {"separator": "tab"}),
+        ("path,label\rimg/1.jpg,a\rimg/2.jpg,b\r", {}),
+        (",path,label,\r\n0,img/1.jpg,a,\r\n1,img/2.jpg,b\r\n", {}),
+        (f"mask,path,label\n{'9 ' * 100_000},img/1.jpg,a\n,img/2.jpg,b\n", {}),
     ],
-    ids=["semicolon", "bar", "sep=", "quotes", "dots", "columns", "root", "suffix", "BOM", "UTF-16", "separator"],
+    ids=[
+        "semicolon",
+        "bar",
+        "sep=",
+        "quotes",
+        "dots",
+        "columns",
+        "root",
+        "suffix",
+        "BOM",
+        "UTF-16",
+        "separator",
+        "CR",
+        "unnamed",
+        "long",
+    ],
 )
 def test_ways_in_which_a_table_is_written(home: Path, text: str | bytes, options: dict[str, str]) -> None:
     """Separators, quotes, blanks, empty lines, marks of encodings and names of columns: all read the same."""

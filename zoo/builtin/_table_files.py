@@ -112,12 +112,16 @@ class TableFile:
             if first.strip().lower().startswith("sep="):  # how spreadsheets tell one another
                 separator, first, skipped = first.strip()[4:5], file.readline(), 1
             separator = SEPARATORS.get(self.separator, separator) or self._guess(first)
-            csv.field_size_limit(max(csv.field_size_limit(), _LONGEST))
             lines = _numbered(csv.reader(itertools.chain([first], file), delimiter=separator, strict=True), skipped)
-            header = next(lines, None)
-            if header is None:
-                raise SourceError(f"{str(self.path)!r} is empty.", hint="Its first line names columns: path,label")
-            yield header[1], lines
+            usual = csv.field_size_limit()
+            csv.field_size_limit(max(usual, _LONGEST))  # of the whole process, so it is given back
+            try:
+                header = next(lines, None)
+                if header is None:
+                    raise SourceError(f"{str(self.path)!r} is empty.", hint="Its first line names columns: path,label")
+                yield header[1], lines
+            finally:
+                csv.field_size_limit(usual)
 
     def _encoding(self) -> str:
         if not self.encoding:
