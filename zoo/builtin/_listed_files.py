@@ -64,7 +64,7 @@ class Places:
     def _place(self, name: str) -> tuple[str, str]:
         if os.sep == "\\" or not self._check:
             name = name.replace("\\", "/")
-        if name[0] in "./" or "/." in name or "//" in name or _DRIVE.match(name):
+        if name.startswith((".", "/")) or "/." in name or "//" in name or _DRIVE.match(name):
             full = os.path.normpath(os.path.join(self._base, name))  # noqa: PTH118 - normpath has no other
             inside = full.startswith(self._inside)
             id_ = full[len(self._inside) :] if inside else posixpath.normpath(name)
