@@ -187,6 +187,11 @@ def _notes(rows: Sequence[Row], ranked: Sequence[Entry], about: Context, metric:
     best = next((entry for entry in ranked if entry.row.rank == 1 and entry.row.status == "finished"), None)
     if best is not None:
         notes += _notes_on_best(best, {row.backbone: row for row in rows if row.kind == "baseline"}, about, metric)
+    if about.n_train > statistics.NEIGHBOURS and any(line.name == NEAREST for line in about.baselines):
+        notes.append(
+            f"The baseline {NEAREST} looks among {statistics.NEIGHBOURS:,} of the {about.n_train:,} training pictures, "
+            "drawn with seed 0: among all of them it might be better."
+        )
     lone = sum(row.single_seed for row in rows)
     if lone:
         notes.append(

@@ -69,7 +69,7 @@ def fit(
     An equal run that is finished already is not repeated: its record is returned.
 
     Args:
-        data: Folder with one sub-folder per class, a folder with `train` and `val`, or `demo` (the default).
+        data: Folder with one sub-folder per class, or with `train` and `val`; a table of them; or `demo` (the default).
         backbone: Name with options, for example `efficientnet-lite0` or `efficientnetb0:weights=none,size=160`.
         head: Name with options.
         policy: Name with options, for example `unfreeze-top-k:k=2,bn=adapting`.

@@ -14,7 +14,7 @@ from zoo.errors import SourceError, UsageError, ZooError
 from zoo.events import DataReady, Note, ignore
 from zoo.handover import Handover
 from zoo.health import scan
-from zoo.pixels import THUMBNAIL, default_limit, load_pixels, thumbnails
+from zoo.pixels import THUMBNAIL, default_limit, load_pixels
 from zoo.side_pixels import pixels_key, side_pixels
 from zoo.specs import parse_spec
 from zoo.splitting import split as divide
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from zoo.events import Observer
     from zoo.fingerprints import FingerprintCache
     from zoo.registry import Catalog
-    from zoo.values import HealthReport, Part, Split
+    from zoo.values import HealthReport, Part, Split, UInt8Array
 
 
 @dataclass
@@ -138,14 +138,26 @@ class Dataset:
 
         Thumbnails are RGB, whatever the rows take, and have other channels only of arrays that cannot be had as RGB.
         """
-        train = self.labels("train")
+        labels = self.labels("train")
         channels = max((limit for limit, _ in self.report.channels), default=0) or RGB
-        small = [thumbnails(self.side(part, THUMBNAIL, channels).pixels) for part in ("train", "validation")]
-        most = statistics.majority_label(train, len(self.classes))
+        rows = statistics.neighbour_sample(len(labels))
+        # Pictures of this side are their own thumbnails.
+        small = [self._known(rows, channels), self.side("validation", THUMBNAIL, channels).pixels]
+        known, asked = (pixels.reshape(len(pixels), -1) for pixels in small)
+        most = statistics.majority_label(labels, len(self.classes))
         return {
             "majority": np.full(len(self.split.validation), most, dtype=np.int64),
-            "nearest neighbour": statistics.nearest_neighbour(small[0], train, small[1]),
+            "nearest neighbour": statistics.nearest_neighbour(known, labels[rows], asked),
         }
+
+    def _known(self, rows: np.ndarray[Any, Any], channels: int) -> UInt8Array:
+        """Thumbnails of training pictures; of a sample only these are decoded, if nothing is kept."""
+        indices = self.indices("train")
+        if len(rows) == len(indices) or self.cache is not None:
+            known: UInt8Array = self.side("train", THUMBNAIL, channels).pixels[rows]
+            return known
+        chosen = [indices[row] for row in rows.tolist()]
+        return load_pixels(self.report.table, chosen, size=THUMBNAIL, channels=channels, observe=self.observe)
 
 
 def find_source(data: object, catalog: Catalog, *, source: str | None = None) -> tuple[Source, object, dict[str, Any]]:

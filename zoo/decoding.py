@@ -21,6 +21,7 @@ import threading
 import warnings
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -46,6 +47,7 @@ RGB = 3
 """Channels of a picture where nothing else is said."""
 
 _RGBA, _OPAQUE = 4, 255
+_JPEG = b"\xff\xd8\xff"
 
 MAX_PIXELS = 178_956_970
 """Largest picture that is decoded, width × height: 512 MiB as RGB, and where Pillow's own default refuses too."""
@@ -152,7 +154,7 @@ def transparent(picture: Picture) -> UInt8Array | None:
     if picture.path is None or picture.pixels is not None:
         return None
     try:
-        if arrays.is_array(picture.path):
+        if arrays.is_array(picture.path) or _is_jpeg(picture.path):
             return None
         with _PILLOW_SILENCE, Image.open(picture.path, formats=_formats()) as image:
             if not image.has_transparency_data:
@@ -163,6 +165,12 @@ def transparent(picture: Picture) -> UInt8Array | None:
     return None if (whole[:, :, RGB:] == _OPAQUE).all() else whole
 
 
+def _is_jpeg(path: str) -> bool:
+    """Whether a file begins as JPEG, which has no alpha, does: much cheaper than to open it as a picture once more."""
+    with Path(path).open("rb") as file:
+        return file.read(len(_JPEG)) == _JPEG
+
+
 def decode_all(
     pictures: Sequence[Picture],
     use: Callable[[int, UInt8Array | Skipped], T],
@@ -171,6 +179,7 @@ def decode_all(
     channels: int | None = RGB,
     observe: Observer = ignore,
     workers: int | None = None,
+    done: Callable[[int, T], None] | None = None,
 ) -> list[T]:
     """Decode many pictures in threads (Pillow works outside the interpreter lock) and keep what `use` makes of each.
 
@@ -181,6 +190,7 @@ def decode_all(
         channels: As in `attempt`.
         observe: Gets about a hundred progress events, on the calling thread.
         workers: Number of threads; as many as there are processors by default, at most 16.
+        done: Called on the calling thread with each position and its result, in order, as soon as it is there.
 
     Returns:
         The results of `use`, in the order of `pictures`. An error in `use` ends the work.
@@ -194,6 +204,8 @@ def decode_all(
 
     with _PILLOW_SILENCE:
         for result in _in_order(work, total, workers=workers or min(16, processors())):
+            if done is not None:
+                done(len(results), result)
             results.append(result)
             if len(results) % step == 0 or len(results) == total:
                 observe(Progress(task, len(results), total))

@@ -91,6 +91,11 @@ def examine(
         whole = decoding.transparent(picture)
         return facts if whole is None else replace(facts, alpha=hashlib.sha256(whole.data).hexdigest())
 
+    def remember(position: int, outcome: Facts | Skipped) -> None:
+        key = keys[missing[position]]
+        if cache is not None and key is not None and isinstance(outcome, Facts):
+            cache.put(key, json.dumps(list(astuple(outcome))))
+
     found = decoding.decode_all(
         [pictures[index] for index in missing],
         look,
@@ -98,12 +103,9 @@ def examine(
         channels=None,
         observe=observe,
         workers=workers,
+        done=remember,  # at once: what stops a long scan costs the pictures since the last batch, not all
     )
     fresh = dict(zip(missing, found, strict=True))
-    for index, outcome in fresh.items():
-        key = keys[index]
-        if cache is not None and key is not None and isinstance(outcome, Facts):
-            cache.put(key, json.dumps(list(astuple(outcome))))
     return [fresh[index] if facts is None else facts for index, facts in enumerate(recalled)]
 
 

@@ -201,12 +201,13 @@ def _copy_notes(duplicates: Groups, conflicts: Groups) -> list[str]:
         count = sum(map(len, duplicates))
         notes.append(
             f"Groups of files with identical pixels, {len(duplicates):,} ({count:,} files); each is kept on one side "
-            f"of the split: {_several([' = '.join(group) for group in duplicates])}."
+            f"of the split: {_several([_joined(group, ' = ') for group in duplicates])}."
         )
     if conflicts:
         notes.append(
             f"Identical pictures with different labels, {len(conflicts):,}; no model can get all of them right: "
-            f"{_several([' = '.join(group) for group in conflicts])}. Decide which label is right and remove the other."
+            f"{_several([_joined(group, ' = ') for group in conflicts])}. "
+            "Decide which label is right and remove the other."
         )
     return notes
 
@@ -217,17 +218,17 @@ def _likeness_notes(table: ImageTable, alike: Groups, uniform: Groups) -> list[s
         notes.append(
             f"Groups of pictures that look the same, as if resized or encoded again, {len(alike):,} "
             f"({sum(map(len, alike)):,} pictures); each is kept on one side of the split: "
-            f"{_several([' ~ '.join(group) for group in alike])}."
+            f"{_several([_joined(group, ' ~ ') for group in alike])}."
         )
         labels = {picture.id: picture.label for picture in table.pictures}
         mixed = [group for group in alike if len({labels[name] for name in group}) > 1]
         if mixed:
             notes.append(
                 f"Pictures that look the same with different labels, {len(mixed):,}: "
-                f"{_several([' ~ '.join(group) for group in mixed])}. Look at them: one label may be wrong."
+                f"{_several([_joined(group, ' ~ ') for group in mixed])}. Look at them: one label may be wrong."
             )
     if uniform:
-        named = _several([f"{' ~ '.join(group[:3])} ~ … ({len(group):,})" for group in uniform])
+        named = _several([_joined(group, " ~ ") for group in uniform])
         notes.append(
             f"Pictures so much of one kind that copies cannot be told from others, {sum(map(len, uniform)):,}: "
             f"{named}. They are not kept together: make sure that no two show the same thing."
@@ -248,6 +249,12 @@ def _look_notes(pictures: Sequence[Picture], facts: Sequence[Facts]) -> list[str
     if small:
         notes.append(f"Pictures with a side of less than {SMALL} pixels, {len(small):,}: {_several(small)}.")
     return notes
+
+
+def _joined(group: Sequence[str], sign: str) -> str:
+    """The ids of a group; of one of thousands the first five, and how many there are in all."""
+    more = [f"… ({len(group):,})"] if len(group) > _NAMED else []
+    return sign.join([*group[:_NAMED], *more])
 
 
 def _several(items: Iterable[str]) -> str:

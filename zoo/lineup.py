@@ -13,7 +13,7 @@ from zoo.errors import RecipeError, UsageError
 from zoo.feasibility import check_backends, check_channels
 from zoo.grid import SEVERAL
 from zoo.recipe import complete_augmentation, complete_backbone, complete_head, complete_policy, validate_recipe
-from zoo.settings import setting_fault
+from zoo.settings import SETTINGS, setting_fault
 from zoo.specs import channels_of
 from zoo.values import Recipe
 
@@ -53,11 +53,21 @@ def check_settings(settings: dict[str, object]) -> None:
 
 
 def lines_of(settings: dict[str, Any]) -> list[Settings]:
-    """Settings of rows: one for each combination of the values that are lists. Raises: RecipeError.
+    """Settings of rows: one for each combination of the values that are lists.
 
     Args:
-        settings: By the names of `Settings`; `learning_rate` and `batch_size` may be a list or tuple of values.
+        settings: By the names of `Settings`, those that are not named at their defaults; `learning_rate` and
+            `batch_size` may be a list or tuple of values.
+
+    Raises:
+        UsageError: If there is no setting of some name.
+        RecipeError: If a value is wrong.
     """
+    known = {field.name: SETTINGS[field.name].default for field in dataclasses.fields(Settings)}
+    for name in settings:
+        if name not in known:
+            raise UsageError(f"There is no training option {name!r}.", hint=f"There are: {', '.join(sorted(known))}.")
+    settings = known | settings
     columns = {name: settings[name] for name in SEVERAL if isinstance(settings[name], list | tuple)}
     for name, values in columns.items():
         if not values or len(set(values)) < len(values):

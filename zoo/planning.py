@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +12,9 @@ from zoo.backend import clean_state, require_keras
 from zoo.building import plan_phases
 from zoo.comparison import POLICIES, dataset_of
 from zoo.disk_cache import open_cache
-from zoo.errors import UsageError
-from zoo.lineup import Settings, check_settings, combinations, lines_of, recipe_of, sizes_of
+from zoo.lineup import check_settings, combinations, lines_of, recipe_of, sizes_of
 from zoo.plugins import load_catalog
 from zoo.progress import for_python
-from zoo.settings import SETTINGS
 from zoo.side_pixels import pixels_key
 from zoo.specs import channels_of
 from zoo.store import Store
@@ -84,21 +81,13 @@ def plan(
     items, watch = catalog or load_catalog(), observe or for_python()
     specs = combinations(items, backbones, heads, policies, augmentations)
     check_settings({"seeds": seeds})
-    lines = _lines(settings)
+    lines = lines_of(settings)
     disk = open_cache(cache_limit, observe=watch) if cache else None
     with Store(store) as opened:
         draw = {"fractions": split, "split_seed": split_seed}
         dataset = dataset_of(data, items, opened, source=source, specs=specs, disk=disk, observe=watch, **draw)
         recipes = [recipe_of(dataset, row, seed, line) for row in specs for line in lines for seed in range(seeds)]
         return _forecast(recipes, dataset, items, opened, workers=max(1, jobs))
-
-
-def _lines(settings: dict[str, Any]) -> list[Settings]:
-    known = {field.name for field in dataclasses.fields(Settings)}
-    for name in settings:
-        if name not in known:
-            raise UsageError(f"There is no training option {name!r}.", hint=f"There are: {', '.join(sorted(known))}.")
-    return lines_of({name: settings.get(name, SETTINGS[name].default) for name in known})
 
 
 def _forecast(recipes: Sequence[Recipe], dataset: Dataset, catalog: Catalog, store: Store, *, workers: int) -> Forecast:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import zipfile
 import zlib
@@ -55,7 +56,9 @@ def write_predictions(path: Path, predictions: StoredPredictions) -> None:
             hint="Give one label and one row of probabilities for each id.",
         )
     with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, ids=np.array(predictions.ids, np.str_), labels=labels, probabilities=probabilities)
+        # As JSON: in an array of texts each takes the room of the longest.
+        ids = np.frombuffer(json.dumps(list(predictions.ids)).encode("ascii"), np.uint8)
+        np.savez_compressed(file, ids=ids, labels=labels, probabilities=probabilities)
 
 
 def read_predictions(path: Path) -> StoredPredictions:
@@ -71,7 +74,9 @@ def read_predictions(path: Path) -> StoredPredictions:
         # Opened here, because NumPy leaves a file open that turns out not to be an archive.
         with path.open("rb") as file:
             arrays = np.load(file, allow_pickle=False)
-            return StoredPredictions(tuple(arrays["ids"].tolist()), arrays["labels"], arrays["probabilities"])
+            ids = arrays["ids"]
+            names = json.loads(ids.tobytes()) if ids.dtype == np.uint8 else ids.tolist()  # texts: an earlier version's
+            return StoredPredictions(tuple(names), arrays["labels"], arrays["probabilities"])
     except FileNotFoundError as error:
         raise RunNotFoundError(
             f"There are no stored predictions at {path}.", hint="Run the recipe again, or evaluate the run's model."

@@ -102,19 +102,25 @@ def _units(report: HealthReport) -> list[Unit]:
 
     order = sorted(parent, key=lambda index: pictures[index].id)
     looks = {name: str(number) for number, names in enumerate(report.look_alikes) for name in names}
-    first: dict[tuple[str, str], int] = {}
+    first: tuple[dict[str, int], ...] = ({}, {}, {})  # by pixels, group and look
     for index in order:
-        bonds = {
-            "pixels": report.fingerprints[index],
-            "group": pictures[index].group,
-            "look": looks.get(pictures[index].id),
-        }
-        for key in [(kind, name) for kind, name in bonds.items() if name is not None]:
-            parent[root(index)] = root(first.setdefault(key, index))
+        bonds = (report.fingerprints[index], pictures[index].group, looks.get(pictures[index].id))
+        for known, name in zip(first, bonds, strict=True):
+            if name is not None:
+                parent[root(index)] = root(known.setdefault(name, index))
     members: dict[int, list[int]] = {}
     for index in order:
         members.setdefault(root(index), []).append(index)
-    return [Unit(tuple(indices), Counter(pictures[index].label for index in indices)) for indices in members.values()]
+    single = {label: {label: 1} for label in range(len(report.table.classes))}  # shared: a million need no million
+    return [
+        Unit(
+            tuple(indices),
+            single[pictures[indices[0]].label]
+            if len(indices) == 1
+            else Counter(pictures[index].label for index in indices),
+        )
+        for indices in members.values()
+    ]
 
 
 def _deal(units: Sequence[Unit], *, shares: Mapping[Part, float], rng: np.random.Generator) -> Sides:

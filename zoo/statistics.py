@@ -16,7 +16,7 @@ from zoo.values import Scores
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from zoo.values import FloatArray, IntArray
+    from zoo.values import FloatArray, IntArray, UInt8Array
 
     BoolArray: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
     Float64Array: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
@@ -26,6 +26,9 @@ LEVEL = 0.05
 
 LEAST_PROBABILITY = 1e-7
 """Probabilities are clipped from below by it (as Keras does), so that one picture costs 16.1 nats at most."""
+
+NEIGHBOURS = 10_000
+"""Training pictures among which the nearest neighbour is looked for at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,15 +184,34 @@ def majority_label(labels_train: IntArray, classes: int) -> int:
     return int(np.bincount(labels_train, minlength=classes).argmax())
 
 
-def nearest_neighbour(train: FloatArray, labels: IntArray, pictures: FloatArray, *, chunk: int = 1024) -> IntArray:
+def neighbour_sample(count: int) -> IntArray:
+    """The training pictures among which nearest neighbours are looked for: all, or a sample of `NEIGHBOURS`.
+
+    Otherwise the cost of a picture would grow with the number of pictures. The sample is drawn without replacement by
+    NumPy's generator with seed 0, whatever the seeds of runs and split, and is sorted.
+
+    Args:
+        count: Number of training pictures.
+
+    Returns:
+        int64 indices of training pictures.
+    """
+    if count <= NEIGHBOURS:
+        return np.arange(count, dtype=np.int64)
+    return np.sort(np.random.default_rng(0).choice(count, NEIGHBOURS, replace=False))
+
+
+def nearest_neighbour(
+    train: FloatArray | UInt8Array, labels: IntArray, pictures: FloatArray | UInt8Array, *, chunk: int = 1024
+) -> IntArray:
     """Labels of the most similar training pictures by Euclidean distance: what memory alone achieves.
 
     Distances that agree to nine digits are equal, and the first of equals wins.
 
     Args:
-        train: float32 features or thumbnails of shape (m, d), m ≥ 1.
+        train: Features or thumbnails of shape (m, d), m ≥ 1, float32 or uint8.
         labels: Of `train`, integers of shape (m,).
-        pictures: float32 of shape (n, d).
+        pictures: Of shape (n, d), of the same kind.
         chunk: Pictures on either side of a block of distances, so that memory stays bounded.
 
     Returns:

@@ -50,6 +50,31 @@ def existing_folder(location: object) -> Path:
     )
 
 
+def existing_file(location: object) -> Path:
+    """The file that a location means.
+
+    Raises:
+        SourceError: It is no path, does not exist or is a folder.
+    """
+    path = _folders.as_path(location)
+    if path is None:
+        raise SourceError(f"{location!r} is not the path of a file.", hint="Give the table that lists the pictures.")
+    if _folders.is_directory(path):
+        raise SourceError(f"{str(path)!r} is a folder, not a file.", hint="Give the table that lists the pictures.")
+    if _exists(path):
+        return path
+    try:
+        inside = [entry.name for entry in folders.listing(path.parent) if not folders.is_folder(entry)]
+    except SourceError:
+        inside = []
+    neighbours = {name.casefold(): name for name in inside}
+    near = [neighbours[name] for name in difflib.get_close_matches(path.name.casefold(), neighbours, n=3)]
+    raise SourceError(
+        f"There is no file {str(path)!r}.",
+        hint=f"Did you mean {listed(map(repr, near), joint=' or ')}?" if near else "Check the path.",
+    )
+
+
 def _exists(path: Path) -> bool:
     try:
         return path.exists()

@@ -44,8 +44,8 @@ Data = Annotated[
     str | None,
     typer.Argument(
         metavar="DATA",
-        help="Folder with one sub-folder of pictures per class (or train/ and val/ above those), `demo`, or a grid "
-        "file ending in .toml.",
+        help="Folder with one sub-folder of pictures per class (or train/ and val/ above those), a table (.csv, .tsv, "
+        ".parquet) with a path and a label in each row, `demo`, or a grid file ending in .toml.",
         show_default=False,
     ),
 ]
