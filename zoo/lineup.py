@@ -63,7 +63,7 @@ def lines_of(settings: dict[str, Any]) -> list[Settings]:
         UsageError: If there is no setting of some name.
         RecipeError: If a value is wrong.
     """
-    known = {field.name: SETTINGS[field.name].default for field in dataclasses.fields(Settings)}
+    known: dict[str, Any] = {field.name: SETTINGS[field.name].default for field in dataclasses.fields(Settings)}
     for name in settings:
         if name not in known:
             raise UsageError(f"There is no training option {name!r}.", hint=f"There are: {', '.join(sorted(known))}.")
