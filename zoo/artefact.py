@@ -87,9 +87,12 @@ def check_draft(draft: Path, model: KerasModel, places: Sequence[str]) -> None:
 
 
 def graph_of(draft: Path) -> bytes:
-    """A draft's graph: kinds, configurations and wiring of its layers."""
-    with zipfile.ZipFile(draft) as archive:
-        return archive.read("config.json")
+    """The graph in a file: kinds, configurations and wiring of its layers. Raises: RunFormatError."""
+    try:
+        with zipfile.ZipFile(draft) as archive:
+            return archive.read("config.json")
+    except _UNREADABLE as error:
+        raise RunFormatError(f"{draft} cannot be read: {error}.", hint="Run the recipe again.") from error
 
 
 def places_of(again: KerasModel, folder: Path) -> tuple[str, ...] | None:
@@ -160,6 +163,27 @@ def load_model(folder: Path) -> KerasModel:
             return keras.models.load_model(path, compile=False, safe_mode=True)
     except _UNREADABLE as error:
         raise RunFormatError(f"{path} cannot be loaded: {error}.", hint="Run the recipe again.") from error
+
+
+def load_models(folders: Sequence[Path]) -> Iterator[KerasModel]:
+    """The delivered models of several runs, one at a time: each is good until the next one is asked for.
+
+    Where a file has the same graph as the one before, the loaded model is given its weights, so that what was traced
+    for it is used again. Raises: RunFormatError.
+    """
+    model, graph = None, b""
+    for folder in folders:
+        if model is None or graph_of(folder / MODEL) != graph:
+            model, graph = load_model(folder), graph_of(folder / MODEL)
+        else:
+            try:
+                with without_tensorflow():
+                    model.load_weights(folder / MODEL)
+            except _UNREADABLE as error:
+                raise RunFormatError(
+                    f"{folder / MODEL} cannot be loaded: {error}.", hint="Run the recipe again."
+                ) from error
+        yield model
 
 
 def write_card(card: Mapping[str, Any], folder: Path) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from zoo import statistics
-from zoo.artefact import load_model
+from zoo.artefact import load_models
 from zoo.building import size_of
 from zoo.recipe import row_digest
 from zoo.specs import channels_of
@@ -30,8 +30,9 @@ def score_test(records: Sequence[RunRecord], bench: Bench) -> None:
     dataset, store = bench.dataset, bench.store
     backbone = records[0].recipe.backbone
     side = dataset.test_side(size_of(backbone), channels_of(backbone))
-    for record in records:
-        probabilities = predict(load_model(store.folder(record.id)), side.pixels).probabilities
+    models = load_models([store.folder(record.id) for record in records])
+    for record, model in zip(records, models, strict=True):
+        probabilities = predict(model, side.pixels).probabilities
         store.save_predictions(
             record.id, "test", ids=dataset.ids("test"), labels=side.labels, probabilities=probabilities
         )

@@ -9,11 +9,13 @@ import keras
 import numpy as np
 import pytest
 
+from zoo import artefact
 from zoo import delivery as delivery_module
 from zoo.artefact import load_model
 from zoo.backend import clean_state
 from zoo.delivery import Delivery
-from zoo.errors import ReceiptError, TrainingError
+from zoo.errors import ReceiptError, RunFormatError, TrainingError
+from zoo.evaluation import predict
 from zoo.forward import value_of
 from zoo.hookspecs import hookimpl
 from zoo.plugins import load_catalog
@@ -205,3 +207,31 @@ def test_a_refused_network_is_tried_again(bench: Bench, tmp_path: Path) -> None:
         with pytest.raises(ReceiptError, match="48 pictures"):
             writer.write(tmp_path, bench.pixels, refuse)
     assert not (tmp_path / "model.keras").exists()
+
+
+def test_models_of_one_graph_are_loaded_once(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of three files the third has another graph; each predicts what a model loaded by itself does."""
+    folders = []
+    for number, head in enumerate(("gap", "gap", "mlp")):
+        built = bench.build(bench.recipe(head=head, seed=number))
+        folders.append(tmp_path / str(number))
+        folders[-1].mkdir()
+        Delivery(built.assembly.deliverable()).write(folders[-1], bench.pixels, accept)
+    expected = [predict(load_model(folder), bench.pixels).probabilities for folder in folders]
+    loads: list[Any] = []
+    own = artefact.load_model
+    monkeypatch.setattr(artefact, "load_model", lambda folder: loads.append(folder) or own(folder))
+    found = [predict(model, bench.pixels).probabilities for model in artefact.load_models(folders)]
+    assert [one.tobytes() for one in found] == [one.tobytes() for one in expected]
+    assert loads == [folders[0], folders[2]]
+
+
+def test_a_damaged_file_among_several_is_named(bench: Bench, tmp_path: Path) -> None:
+    """It is an error of that run, with its path."""
+    built = bench.build(bench.recipe())
+    Delivery(built.assembly.deliverable()).write(tmp_path, bench.pixels, accept)
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "model.keras").write_bytes(b"no zip")
+    with pytest.raises(RunFormatError, match="broken"):
+        list(artefact.load_models([tmp_path, broken]))
