@@ -70,7 +70,11 @@ class Interrupts:
     def want(self) -> None:
         """Interrupts the row in flight, if there is one; called on another thread than the main one."""
         self.wanted = True
-        _thread.interrupt_main()
+        main = threading.main_thread().ident
+        if hasattr(signal, "pthread_kill") and main is not None:
+            signal.pthread_kill(main, signal.SIGINT)  # also wakes it where it waits for something
+        else:
+            _thread.interrupt_main()
 
     @contextlib.contextmanager
     def allowed(self) -> Iterator[None]:

@@ -16,6 +16,7 @@ from zoo.events import Note, RunEnded
 from zoo.hookspecs import hookimpl
 from zoo.plugins import load_catalog
 from zoo.store import Store
+from zoo.values import ImageTable, Picture
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -106,6 +107,37 @@ def test_items_given_in_this_process_run_here(tmp_path: Path) -> None:
     zoo.compare("demo:images=40", backbones=[CNN], **options)
     (note,) = [event.text for event in events if isinstance(event, Note) and "run in this process" in event.text]
     assert note.endswith("head 'given' was given in this process.")
+    assert [event.record.status for event in events if isinstance(event, RunEnded)] == ["finished"]
+
+
+def test_data_that_cannot_be_sent_stay_here(tmp_path: Path) -> None:
+    """What pickle refuses is used in this process; the note has its reason."""
+
+    class Local(str):
+        """Text of a class that another process cannot have."""
+
+        __slots__ = ()
+
+    class Given:
+        """A source of this process: sources are needed by the call only."""
+
+        @staticmethod
+        @hookimpl
+        def zoo_sources() -> list[zoo.Source]:
+            """Noise in two classes."""
+
+            def load(location: object) -> ImageTable:
+                noise = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3), dtype=np.uint8)
+                rows = tuple(Picture(id=f"{i:02}", label=i % 2, pixels=noise[i]) for i in range(40))
+                return ImageTable(location=Local("here"), classes=("a", "b"), pictures=rows)
+
+            return [zoo.Source(name="given", title="given", accepts=lambda place: place == "given", load=load)]
+
+    events: list[Any] = []
+    options = {**GRID, "catalog": load_catalog(only=[], extra=[Given]), "store": tmp_path, "observe": events.append}
+    zoo.compare("given", backbones=[CNN], **options)
+    (note,) = [event.text for event in events if isinstance(event, Note) and "run in this process" in event.text]
+    assert "the data cannot be sent to another process (" in note
     assert [event.record.status for event in events if isinstance(event, RunEnded)] == ["finished"]
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +23,53 @@ from zoo.recipe import complete_augmentation, complete_backbone, complete_head, 
 from zoo.registry import Catalog, Entry
 from zoo.sharing import GPUS, Labour, RowQueue, check_labour, variables, visible_gpus
 from zoo.values import Recipe, RunRecord, Spec
+from zoo.worker import Interrupts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+@pytest.fixture
+def interrupts() -> Iterator[Interrupts]:
+    """As in a worker; the handler of this process is put back."""
+    before = signal.getsignal(signal.SIGINT)
+    yield Interrupts()
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals differ")
+def test_only_the_call_interrupts_a_row_and_only_once(interrupts: Interrupts) -> None:
+    """Ctrl-C alone does nothing; what the call wants is raised, but neither in half a message nor in cleaning up."""
+    steps = []
+
+    def row() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        steps.append("not stopped by the terminal")
+        threading.Timer(0.1, interrupts.want).start()
+        try:
+            with interrupts.held():
+                time.sleep(0.4)
+                steps.append("message written")
+            steps.append("never reached")
+        finally:
+            interrupts.want()
+            time.sleep(0.01)
+            steps.append("cleaned up")
+
+    with pytest.raises(KeyboardInterrupt), interrupts.allowed():
+        row()
+    interrupts.want()
+    assert steps == ["not stopped by the terminal", "message written", "cleaned up"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals differ")
+def test_an_interrupt_wakes_a_row_that_waits(interrupts: Interrupts) -> None:
+    """A row that sleeps is stopped where it is; one that slept to its end would not raise any more."""
+    threading.Timer(0.1, interrupts.want).start()
+    began = threading.Event()
+    with pytest.raises(KeyboardInterrupt), interrupts.allowed():
+        began.wait(60)
+    assert not began.is_set()
 
 
 @pytest.fixture
