@@ -22,8 +22,10 @@ if TYPE_CHECKING:
         ZooError,
     )
     from zoo.hookspecs import hookimpl
+    from zoo.planning import plan
     from zoo.previews import preview
     from zoo.runs import Prediction, Run, load
+    from zoo.workload import Forecast
 
 _HOMES = {
     "zoo.board": ("Board",),
@@ -32,8 +34,10 @@ _HOMES = {
     "zoo.contracts": ("Augmentation", "Backbone", "Block", "Head", "Option", "Phase", "Policy", "Source", "Weights"),
     "zoo.errors": ("DataError", "PluginError", "StoreError", "TrainingError", "UsageError", "ZooError"),
     "zoo.hookspecs": ("hookimpl",),
+    "zoo.planning": ("plan",),
     "zoo.previews": ("preview",),
     "zoo.runs": ("Prediction", "Run", "load"),
+    "zoo.workload": ("Forecast",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -47,6 +51,7 @@ __all__ = [  # noqa: RUF022 - sorted as a person looks for them, without regard 
     "compare",
     "DataError",
     "fit",
+    "Forecast",
     "Head",
     "heads",
     "hookimpl",
@@ -54,6 +59,7 @@ __all__ = [  # noqa: RUF022 - sorted as a person looks for them, without regard 
     "load",
     "Option",
     "Phase",
+    "plan",
     "PluginError",
     "policies",
     "Policy",
