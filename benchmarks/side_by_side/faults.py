@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 
 IN_PROCESS = ("faulty-raises", "faulty-nan", "faulty-memory")
 """What a row survives without a process of its own."""
-FATAL = ("faulty-hangs", "faulty-exits", "faulty-crashes")
+FATAL = ("faulty-grows", "faulty-hangs", "faulty-exits", "faulty-crashes")
 """What ends the process, or never ends."""
 
 
+MEMORY = 4.0
+"""GiB that a worker may hold."""
 LONGEST = 200
 """Letters of a reason that are printed; all of it is in the JSON."""
 
@@ -41,13 +43,13 @@ def measure(arena: Arena) -> dict[str, Any]:
     from side_by_side.ours import understands
 
     install(arena.folder / "site")
-    apart = understands("row_timeout")
+    apart = understands("row_timeout") and understands("memory_limit")
     bad = [*IN_PROCESS, *(FATAL if apart else ())]
     good = list(arena.work.heads)
     cuts = [round(i * len(bad) / len(good)) for i in range(len(good) + 1)]
     mixed = [name for i, head in enumerate(good) for name in (*bad[cuts[i] : cuts[i + 1]], head)]
     work = dataclasses.replace(arena.work, keep_probabilities=True)
-    options = {"row_timeout": arena.settings.row_timeout} if apart else {}
+    options = {"row_timeout": arena.settings.row_timeout, "memory_limit": MEMORY} if apart else {}
     alone = arena.run("ours", dataclasses.replace(work, options=options), contender="good rows")
     among = arena.run("ours", dataclasses.replace(work, heads=tuple(mixed), options=options), contender="good and bad")
     with np.load(alone.answer["probabilities"]) as one, np.load(among.answer["probabilities"]) as other:
@@ -70,5 +72,7 @@ def table(found: dict[str, Any]) -> str:
     text = columns(lines)
     reasons = [f"{row['head']}: {row['reason'][:LONGEST]}" for row in found["rows"] if row["reason"]]
     if found["left_out"]:
-        reasons.append(f"left out, because zoo.compare has no row_timeout yet: {', '.join(found['left_out'])}")
+        reasons.append(
+            f"left out, because zoo.compare has no row_timeout or memory_limit: {', '.join(found['left_out'])}"
+        )
     return "\n".join([text, *reasons])

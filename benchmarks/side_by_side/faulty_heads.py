@@ -54,6 +54,15 @@ def memory(shape: tuple[int | None, ...], classes: int) -> Any:  # noqa: ANN401 
     return _plain(shape, classes, "memory")
 
 
+def grows(shape: tuple[int | None, ...], classes: int) -> Any:  # noqa: ANN401 - as above
+    """Takes more and more memory, in the end 8 GiB if nobody stops it."""
+    held = []
+    for _ in range(8 * 16):
+        held.append(b"1" * (1 << 26))
+        time.sleep(0.02)
+    raise MemoryError(f"nobody stopped this head at {len(held) / 16} GiB; it was to have {shape}, {classes} classes")
+
+
 def hangs(shape: tuple[int | None, ...], classes: int) -> Any:  # noqa: ANN401, ARG001 - the contract's arguments
     """Never comes back."""
     while True:
@@ -77,4 +86,4 @@ def zoo_heads() -> list[Head]:
     return [Head(name=f"faulty-{make.__name__}", title=str(make.__doc__), build=make) for make in MAKERS]
 
 
-MAKERS = (raises, nan, memory, hangs, exits, crashes)
+MAKERS = (raises, nan, memory, grows, hangs, exits, crashes)

@@ -26,6 +26,11 @@ def understands(option: str) -> bool:
     return option in inspect.signature(zoo.compare).parameters
 
 
+def takes_several_rates() -> bool:
+    """Whether this version's `zoo.compare` takes all learning rates in one call."""
+    return "Sequence" in str(inspect.signature(zoo.compare).parameters["learning_rate"].annotation)
+
+
 def run(work: Work) -> dict[str, Any]:
     """Trains a grid; what became of its rows, and when what was over."""
     records: list[RunRecord] = []
@@ -62,8 +67,8 @@ def compare(work: Work, observe: Observer) -> str:
     }
     with frozen_cache(kept=work.frozen_cache) as (more, how):
         call: Callable[..., object] = functools.partial(zoo.compare, Path(work.data), **options, **more)
-        if understands("learning_rates"):
-            call(learning_rates=work.rates)
+        if takes_several_rates():
+            call(learning_rate=work.rates)
         else:
             for rate in work.rates:
                 call(learning_rate=rate)
@@ -74,15 +79,11 @@ def compare(work: Work, observe: Observer) -> str:
 def frozen_cache(*, kept: bool) -> Iterator[tuple[dict[str, Any], str]]:
     """Arguments of `zoo.compare` that keep features of frozen blocks or do not, and how that is done.
 
-    A version whose `compare` cannot be told is told inside this process.
+    Nothing on disk, no worker process, and in this process a cache that has no room.
     """
     if kept:
         yield {}, "as the library decides"
         return
-    for option, value in (("no_cache", True), ("cache", False)):
-        if understands(option):
-            yield {option: value}, f"none: {option}={value}"
-            return
     from zoo.backend import require_keras
 
     require_keras()
@@ -91,7 +92,8 @@ def frozen_cache(*, kept: bool) -> Iterator[tuple[dict[str, Any], str]]:
     usual = prefix.FeatureCache
     prefix.FeatureCache = functools.partial(usual, limit=0)  # type: ignore[misc, assignment]
     try:
-        yield {}, "none: FeatureCache(limit=0)"
+        more = {option: value for option, value in (("cache", False), ("jobs", 0)) if understands(option)}
+        yield more, ", ".join(["FeatureCache(limit=0)", *(f"{name}={value}" for name, value in more.items())])
     finally:
         prefix.FeatureCache = usual  # type: ignore[misc]
 
