@@ -116,7 +116,7 @@ class FeatureCache:
             names.append(f"{names[-1]}:{print_}")
         stored = self._known(names[-1])
         if stored is None:
-            stored = self._derived(path, pixels, names[1:], about or {})
+            stored = self._derived(path, pixels, names[1:], about)
         if stored is None:
             self._tell_too_large(path, pixels)
         return Features(stored=stored, pixels=pixels, path=path)
