@@ -167,7 +167,7 @@ class FeatureCache:
         path: tuple[KerasModel, ...],
         pixels: np.ndarray[Any, Any],
         names: list[str],
-        about: Mapping[str, str | int],
+        about: Mapping[str, str | int] | None,
     ) -> Arrays | None:
         """Computes features; where they lie behind the front of a head, from the backbone's, which other heads share.
 
