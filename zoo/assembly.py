@@ -79,6 +79,10 @@ class Assembly:
             return None
         return self._part(("front",), list(self.head.inputs), list(self._front))
 
+    def path(self, boundary: int) -> tuple[KerasModel, ...]:
+        """The models that lead from pictures to what `rest` takes, none to two, one after the other."""
+        return tuple(part for part in (self.prefix(boundary), self.front(boundary)) if part is not None)
+
     def tail(self, boundary: int) -> KerasModel:
         """The model from the tensors at a boundary to logits; for boundary 0 from pictures. Shares all weights."""
         return self._part(("tail", boundary), list(self._cuts[boundary]), [self.model.output])
@@ -143,7 +147,7 @@ class Assembly:
 
         Args:
             phase: Of the policy.
-            of: As in `rest`.
+            of: As in `rest`; without, it is a model that nobody gets again.
         """
         boundary = self.boundary(phase)
         stateful = {id(weight.layer) for weight in self.weights if not weight.trainable}
@@ -168,7 +172,7 @@ class Assembly:
                 stack.callback(self._forget_estimators)
                 body = [w for w in self.weights if w.block < len(self.blocks) and id(w.variable) in open_ids]
                 stack.enter_context(adapted([weight.layer for weight in body], phase.rank))
-            yield self.rest(boundary, of=of)
+            yield self.rest(boundary, of=object() if of is None else of)
 
     def _leave_padding(self, stack: contextlib.ExitStack, boundary: int) -> None:
         in_tail = {id(leaf) for block in self.blocks[boundary:] for leaf in block.leaves}

@@ -142,7 +142,7 @@ def inference_accuracy(built: Built, learner: Side, cache: FeatureCache) -> floa
     rows = np.linspace(0, len(learner.labels) - 1, min(PROBE, len(learner.labels))).astype(np.int64)
     top = len(assembly.blocks)
     lowest = min(min(assembly.boundary(phase), top - min(top, phase.re_estimated_blocks)) for phase in built.phases)
-    path = tuple(part for part in (assembly.prefix(lowest), assembly.front(lowest)) if part is not None)
+    path = assembly.path(lowest)
     if built.augment.layers:  # features of pictures as they are were not needed, and are not there
         tensors = pass_through(path, learner.pixels[rows])
     else:

@@ -65,9 +65,7 @@ class Task:
     @functools.cached_property
     def path(self) -> tuple[KerasModel, ...]:
         """From pictures to what the tail takes: the closed blocks, and the head's fixed front where all are closed."""
-        boundary = self.assembly.boundary(self.phase)
-        parts = (self.assembly.prefix(boundary), self.assembly.front(boundary))
-        return tuple(part for part in parts if part is not None)
+        return self.assembly.path(self.assembly.boundary(self.phase))
 
     @functools.cached_property
     def _prints(self) -> list[str]:

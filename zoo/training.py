@@ -112,21 +112,8 @@ def train(
     given: set[int] = set()
 
     def task_of(phase: Phase, tail: KerasModel) -> Task:
-        changes = augment or Augmenter()
-        return Task(
-            assembly,
-            phase,
-            tail,
-            learner,
-            validation,
-            len(recipe.classes),
-            changes,
-            cache,
-            parts,
-            recipe.views,
-            recipe.seed,
-            str(recipe.backbone),
-        )
+        names = (len(recipe.classes), augment or Augmenter(), cache, parts, recipe.views, recipe.seed)
+        return Task(assembly, phase, tail, learner, validation, *names, str(recipe.backbone))
 
     assembly.forget_tails([purpose(phase, recipe, accumulate=parts) for phase in phases])
     phases, notes = _with_rate(assembly, phases, recipe, task_of, solves=solve is not None, observe=observe)

@@ -106,8 +106,9 @@ def stepped(backbone: Backbone, assembly: Assembly, pixels: np.ndarray[Any, Any]
     options = {option.name: option.default for option in policy.options} | ({"k": int(k)} if k else {})
     (phase,) = policy.plan(len(assembly.blocks), 1, **options)
     before = [value_of(weight.variable) for weight in assembly.weights]
-    prefix = assembly.prefix(assembly.boundary(phase))
-    tensors = pixels.astype("float32") if prefix is None else prefix(pixels, training=False)
+    tensors = pixels.astype("float32")
+    for part in assembly.path(assembly.boundary(phase)):
+        tensors = part(tensors, training=False)
     with assembly.opened(phase) as tail:
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         tail.compile(keras.optimizers.SGD(0.1), loss, run_eagerly=True)

@@ -106,8 +106,9 @@ def examine(backbone: str, spec: str) -> dict[str, Any]:
     phase = built.phases[-1]  # drawing in training mode moves adapting statistics, so it comes last
     with assembly.opened(phase) as tail:
         boundary = assembly.boundary(phase)
-        prefix = assembly.prefix(boundary)
-        tensors = pixels[:16].astype("float32") if prefix is None else prefix.predict_on_batch(pixels[:16])
+        tensors = pixels[:16].astype("float32")
+        for part in assembly.path(boundary):
+            tensors = part.predict_on_batch(tensors)
         draws = [np.array(keras.ops.convert_to_numpy(tail(tensors, training=True))) for _ in range(2)]
     return {
         "policy": spec,
