@@ -304,15 +304,19 @@ def test_the_second_to_finish_uses_what_the_first_has_made(cache: DiskCache, not
 def test_what_a_killed_process_has_begun_is_cleared_away(cache: DiskCache) -> None:
     """While the process lives its draft stays and counts; after kill -9 the next draft or prune removes it."""
     command = [sys.executable, "-c", WRITER, str(cache.folder), "stuck", "0"]
+    small = DiskCache(cache.folder, limit=1500)
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as victim:
-        assert victim.stdout is not None
-        assert victim.stdout.readline() == "writing\n"
-        put(cache, "mine", np.ones(3))
-        assert disk_entries.begun(cache.folder) == 1000
-        victim.kill()
+        try:
+            assert victim.stdout is not None
+            assert victim.stdout.readline() == "writing\n"
+            put(cache, "mine", np.ones(3))
+            made = put(small, "too much beside the draft", np.ones(600, np.uint8))
+        finally:
+            victim.kill()
+    assert not made
     assert cache.find("stuck") is None
     assert len(list(cache.folder.iterdir())) == 2
-    put(cache, "other", np.ones(3))
+    assert put(small, "other", np.ones(600, np.uint8))
     assert sorted(entry.key for entry in cache.entries()) == ["mine", "other"]
     assert len(list(cache.folder.iterdir())) == 2
 

@@ -190,6 +190,18 @@ def test_one_decoding_for_all_sizes(photos: Path, catalog: Catalog, decoded: Cou
     assert np.array_equal(again.side("validation", 31).pixels, wanted)
 
 
+def test_what_is_kept_already_is_not_resized_again(photos: Path, catalog: Catalog, tmp_path: Path) -> None:
+    """Who decodes for one size hands over the others that are expected, but for those that the cache has."""
+    dataset = prepare(photos, catalog, cache=DiskCache(tmp_path / "cache", limit=10 * MIB))
+    dataset.side("train", 20)
+    dataset.expect([20, 30, 31])
+    dataset._sides.clear()
+    dataset.side("train", 30)
+    assert dataset.ready is not None
+    held = {size for size in (20, 30, 31) if dataset.ready.take(dataset.ids("train")[0], size) is not None}
+    assert held == {31}
+
+
 def test_nothing_of_the_test_part_is_left_when_the_split_is_told(photos: Path, catalog: Catalog) -> None:
     """What the check resized of test pictures is gone before anybody hears of the split, and is never kept."""
     held: list[Any] = []
