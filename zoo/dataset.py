@@ -14,7 +14,8 @@ from zoo.errors import SourceError, UsageError, ZooError
 from zoo.events import DataReady, Note, ignore
 from zoo.handover import Handover
 from zoo.health import scan
-from zoo.pixels import THUMBNAIL, default_limit, load_pixels
+from zoo.memory import default_limit
+from zoo.pixels import THUMBNAIL, load_pixels
 from zoo.side_pixels import pixels_key, side_pixels
 from zoo.specs import parse_spec
 from zoo.splitting import split as divide

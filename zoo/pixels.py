@@ -17,6 +17,7 @@ from zoo.decoding import RGB
 from zoo.disk_space import reserve
 from zoo.errors import SourceError
 from zoo.events import Note, ignore
+from zoo.memory import default_limit
 from zoo.values import Skipped
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 THUMBNAIL = 16
 """Side of a thumbnail in pixels."""
 
-_GIB = 2**30
 _COLOUR, _GREY = 3, 2  # dimensions of a picture's array
 _FEW = 4  # most channels of an array whose channels are known to be grey or RGB, and alpha
 
@@ -193,23 +193,6 @@ def _field_means(lines: FloatArray) -> FloatArray:
     parts = (edges - whole).astype(np.float32)[:, None, None]
     means: FloatArray = np.diff(sums[whole] + parts * lines[whole], axis=0) * np.float32(THUMBNAIL / side)
     return means
-
-
-def default_limit() -> int:
-    """Bytes of pixels that may be held in memory: a quarter of what this process can have, at most 4 GiB."""
-    return min(4 * _GIB, _memory() // 4)
-
-
-def _memory() -> int:
-    """Physical memory in bytes, or the limit of the container where that is lower. 4 GiB where it cannot be told."""
-    try:
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # Windows has no sysconf
-        memory = 4 * _GIB
-    try:
-        return min(memory, int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")))
-    except (OSError, ValueError):  # no container, or one with the limit `max`
-        return memory
 
 
 def _allocate(shape: tuple[int, int, int, int], *, limit: int, directory: Path | None, observe: Observer) -> UInt8Array:

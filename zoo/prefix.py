@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ import numpy as np
 from zoo.events import Note, Progress, ignore
 from zoo.forward import BATCH, batches, forward, forward_batch, value_of
 from zoo.graph import inputs_of, maker_of
+from zoo.memory import default_limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -25,15 +25,6 @@ if TYPE_CHECKING:
     Arrays = tuple[np.ndarray[Any, Any], ...]
 
 GIB = 1 << 30
-
-
-def _default_limit() -> int:
-    """A quarter of the memory there is, at most 4 GiB."""
-    try:
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # Windows has no such call
-        return 4 * GIB
-    return min(4 * GIB, memory // 4)
 
 
 @dataclass(frozen=True)
@@ -84,7 +75,7 @@ class FeatureCache:
         observe: Told about progress and about features that are too large.
     """
 
-    limit: int = field(default_factory=_default_limit)
+    limit: int = field(default_factory=default_limit)
     disk: DiskCache | None = None
     observe: Observer = ignore
     _entries: OrderedDict[str, Arrays] = field(default_factory=OrderedDict, repr=False)

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zoo import pixels as module
+from zoo import memory
 from zoo.errors import SourceError
 from zoo.events import Event, Note, Progress
-from zoo.pixels import default_limit, list_pictures, load_pixels, prepare, thumbnails
+from zoo.memory import default_limit
+from zoo.pixels import list_pictures, load_pixels, prepare, thumbnails
 from zoo.values import ImageTable, Picture
 
 if TYPE_CHECKING:
@@ -95,15 +96,15 @@ def test_full_disk_is_an_error_before_anything_is_read(
 
 def test_default_limit_is_a_share_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """A quarter of the memory, but never more than 4 GiB."""
-    monkeypatch.setattr(module, "_memory", lambda: 8 * 2**30)
+    monkeypatch.setattr(memory, "_memory", lambda: 8 * 2**30)
     assert default_limit() == 2 * 2**30
-    monkeypatch.setattr(module, "_memory", lambda: 512 * 2**30)
+    monkeypatch.setattr(memory, "_memory", lambda: 512 * 2**30)
     assert default_limit() == 4 * 2**30
 
 
 def test_real_memory_is_found() -> None:
     """The memory of this machine is a sensible number."""
-    assert 2**28 < module._memory() < 2**50
+    assert 2**28 < memory._memory() < 2**50
 
 
 @pytest.mark.parametrize("size", [0, -3, 2.5, True, "64"])
