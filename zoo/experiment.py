@@ -118,6 +118,7 @@ def run(
         bench.store.finish(dataclasses.replace(record, status="interrupted", reason="stopped by the person"))
         raise
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a row that fails costs itself only, whatever a plugin raises
+        bench.networks.forget()  # nobody knows what state it is in
         problem = _explained(error, bench.catalog)
         bench.store.save_traceback(run_id, traceback.format_exc())
         status: Status = "diverged" if isinstance(problem, DivergedError) else "failed"

@@ -7,6 +7,7 @@ set from the run's seed after every build, the first one too. So a run does not 
 
 from __future__ import annotations
 
+import gc
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +58,7 @@ class Networks:
             built = joined(kept.assembly, recipe, catalog)
         else:
             del kept
+            gc.collect()  # networks hold themselves in circles, and two at a time may be one too many
             built = build(recipe, catalog)
             start = [value_of(variable) for variable in built.assembly.model.variables]
             kept = _Kept(key, built.assembly, start, Delivery(built.assembly.deliverable()))
