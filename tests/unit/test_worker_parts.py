@@ -64,12 +64,15 @@ def test_only_the_call_interrupts_a_row_and_only_once(interrupts: Interrupts) ->
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals differ")
 def test_an_interrupt_wakes_a_row_that_waits(interrupts: Interrupts) -> None:
-    """A row that sleeps is stopped where it is; one that slept to its end would not raise any more."""
-    threading.Timer(0.1, interrupts.want).start()
-    began = threading.Event()
+    """A row that waits for something is stopped before that comes."""
+    came = threading.Event()
+    timers = [threading.Timer(0.1, interrupts.want), threading.Timer(20, came.set)]
+    for timer in timers:
+        timer.start()
     with pytest.raises(KeyboardInterrupt), interrupts.allowed():
-        began.wait(60)
-    assert not began.is_set()
+        came.wait()
+    assert not came.is_set()
+    timers[1].cancel()
 
 
 @pytest.fixture
