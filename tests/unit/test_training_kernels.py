@@ -45,11 +45,11 @@ def stock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("zoo.assembly.padded_pairs", lambda _: [])
 
 
-def step(bench: Bench, policy: str, backbone: str) -> tuple[dict[str, np.ndarray], set[type]]:
+def step(bench: Bench, policy: str, backbone: str, *, shift: float = 0.0) -> tuple[dict[str, np.ndarray], set[type]]:
     """Logits, the gradients of all open weights and all statistics after a step in training; what layers wore."""
     built = bench.build(bench.recipe(policy, backbone=backbone, head="gap:dropout=0.0"))
     size = built.assembly.model.input_shape[1]
-    pictures = np.random.default_rng(5).integers(0, 256, (8, size, size, 3)).astype("float32")
+    pictures = np.random.default_rng(5).integers(0, 256, (8, size, size, 3)).astype("float32") + shift
     with built.assembly.opened(built.phases[-1]) as tail:
         wore = {type(leaf) for block in built.assembly.blocks for leaf in block.leaves}
         with tf.GradientTape() as tape:
@@ -81,6 +81,13 @@ def test_a_step_equals_stock_keras(bench: Bench, policy: str, backbone: str, mon
     assert normal in compare(bench, policy, backbone, monkeypatch)
 
 
+def distance(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> float:
+    """Largest difference of any array, each relative to its length."""
+    return max(
+        float(np.linalg.norm(value - other[name]) / max(1e-3, np.linalg.norm(value))) for name, value in one.items()
+    )
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("policy", POLICIES[:3])
 @pytest.mark.parametrize(
@@ -95,8 +102,18 @@ def test_a_step_equals_stock_keras(bench: Bench, policy: str, backbone: str, mon
 def test_a_step_of_a_large_backbone_equals_stock_keras(
     bench: Bench, name: str, wanted: set[type], policy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same of networks of users, in which each replacement has its place."""
-    assert wanted <= compare(bench, policy, name, monkeypatch)
+    """The step is as far from stock Keras as rounding makes it.
+
+    A deep network without training enlarges roundings a thousandfold where BatchNorm follows the batch. So the measure
+    is what pictures that are brighter by 1e-4 of 255 grey levels do to a step of stock Keras.
+    """
+    found, wore = step(bench, policy, name)
+    stock(monkeypatch)
+    expected, _ = step(bench, policy, name)
+    nearby, _ = step(bench, policy, name, shift=1e-4)
+    assert wanted <= wore
+    assert found.keys() == expected.keys()
+    assert distance(expected, found) <= max(TOLERANCE, 3 * distance(expected, nearby))
 
 
 @pytest.mark.parametrize("policy", ["bn-affine", "unfreeze-all"])
