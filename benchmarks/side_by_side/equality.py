@@ -5,16 +5,23 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from side_by_side import processes
 from side_by_side.table import columns, troubles
 
 if TYPE_CHECKING:
     from side_by_side.contest import Arena
 
 TOLERANCE = 1e-4
+ANEW = "computed anew in every epoch"
+"""What the library says of features that it does not keep."""
 
 
 def measure(arena: Arena) -> dict[str, Any]:
-    """Runs the same grid twice; the largest difference of a probability in every row."""
+    """Runs the same grid twice; the largest difference of a probability in every row.
+
+    Raises:
+        ProcessFailedError: If the library does not say that it computed features anew.
+    """
     import numpy as np
 
     work = dataclasses.replace(arena.work, keep_probabilities=True)
@@ -25,6 +32,9 @@ def measure(arena: Arena) -> dict[str, Any]:
         for name in sorted({*one.files, *other.files}):
             both = name in one.files and name in other.files
             found[name] = float(np.abs(one[name] - other[name]).max()) if both else float("inf")
+    told = sum(ANEW in note for note in anew.answer["notes"])
+    if not told:
+        raise processes.ProcessFailedError("features were kept although they were not to be: nothing is compared")
     return {
         "largest_differences": found,
         "tolerance": TOLERANCE,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import zoo
 from side_by_side.work import Row
-from zoo.events import RunEnded
+from zoo.events import Note, RunEnded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,9 +35,12 @@ def run(work: Work) -> dict[str, Any]:
     """Trains a grid; what became of its rows, and when what was over."""
     records: list[RunRecord] = []
     moments: dict[str, float] = {}
+    notes: list[str] = []
 
     def observe(event: Event) -> None:
         moments.setdefault(type(event).__name__, time.time() - work.started)
+        if isinstance(event, Note):
+            notes.append(event.text)
         if isinstance(event, RunEnded) and not event.reused:
             records.append(event.record)
 
@@ -46,6 +49,7 @@ def run(work: Work) -> dict[str, Any]:
     found["rows"] = [row_of(record, names) for record in records]
     found["moments"] = {name: moments[name] for name in ("DataReady", "GridStarted", "RunStarted") if name in moments}
     found["onednn"] = onednn(records)
+    found["notes"] = notes
     if work.keep_probabilities:
         found["probabilities"] = keep_probabilities(work, records)
     return found

@@ -52,7 +52,12 @@ def run(work: Work) -> dict[str, Any]:
         Grid(), objective="val_accuracy", seed=0, directory=work.folder, project_name="tuner", overwrite=True
     )
     search.search(epochs=work.epochs, callbacks=[peer.stopping(work)], verbose=0)
-    rows = [
+    return {"rows": rows_of(search, work), "imported": imported, "onednn": peer.onednn()}
+
+
+def rows_of(search: Any, work: Work) -> list[dict[str, Any]]:  # noqa: ANN401 - of KerasTuner
+    """What became of every trial; it does not tell their times."""
+    return [
         {
             **{name: trial.hyperparameters.get(name) for name in ("backbone", "head", "policy", "rate")},
             "seed": 0,
@@ -63,4 +68,3 @@ def run(work: Work) -> dict[str, Any]:
         for trial in search.oracle.trials.values()
         if trial.score is not None
     ]
-    return {"rows": rows, "imported": imported, "onednn": peer.onednn()}
