@@ -32,7 +32,12 @@ def kept(monkeypatch: pytest.MonkeyPatch) -> DiskCache:
     cache = open_cache()
     entries: tuple[tuple[Any, int, int, dict[str, Any]], ...] = (
         ("pixels", 3, 0, {"data": "photos", "part": "train", "size": 224, "channels": 3, "pictures": 1234}),
-        ("features", 2, 10, {"data": "[red]a\x1b[31m", "backbone": "tiny", "boundary": 3, "part": "train", "views": 2}),
+        (
+            "features",
+            2,
+            10,
+            {"data": "[red]a\x1b[31m", "backbone": "tiny", "boundary": 3, "part": "train", "views": 2, "x": "on top"},
+        ),
         ("pixels", 1, 40, {"data": "old", "part": "validation", "size": 16, "channels": 5, "pictures": 1}),
     )
     for number, (kind, size, days, about) in enumerate(entries):
@@ -56,7 +61,7 @@ def test_the_list_says_what_there_is(zoo: Zoo, kept: DiskCache, columns: int) ->
     assert "\x1b" not in result.stdout
     if columns == 120:
         assert "photos · train · 224 px · RGB · 1,234 pictures" in text
-        assert "[red]a\\x1b[31m · tiny · boundary 3 · train · views 2" in text
+        assert "[red]a\\x1b[31m · tiny · boundary 3 · train · views 2 · on top" in text
         assert "old · validation · 16 px · 5 channels · 1 picture" in text
         assert re.search("just now .* 10 d ago .* 40 d ago", text)
 

@@ -71,11 +71,13 @@ def _what(entry: Entry) -> str:
     """`photos · train · 224 px · RGB · 768 pictures`."""
     about = dict(entry.about)
     parts = [_part(name, about.pop(name)) for name in _ORDER if name in about]
-    return " · ".join([*parts, *(f"{name} {value}" for name, value in about.items())])
+    return " · ".join([*parts, *(_part(name, value) for name, value in about.items())])
 
 
 def _part(name: str, value: object) -> str:
+    if isinstance(value, str):
+        return value
     if not isinstance(value, int):
-        return str(value)
+        return f"{name} {value}"
     known = {"size": f"{value} px", "channels": words(value), "pictures": figures.counted(value, "picture")}
     return known.get(name, f"{name} {value}")
