@@ -107,7 +107,7 @@ class Arena:
         )
 
     def environment(self, contender: str, folder: Path, work: Work) -> dict[str, str]:
-        """Variables of a process: oneDNN as TensorFlow decides for the peers, and a cache of its own.
+        """Variables of a process: TensorFlow for all, oneDNN as it decides for the peers, and a cache of its own.
 
         Processes that share a store share a cache beside it, as the calls of one person do.
         """
@@ -119,9 +119,9 @@ class Arena:
             shutil.copytree(self.folder / "weights", cache)
         paths = (str(processes.ROOT), variables.get("PYTHONPATH", ""))
         return {
-            "KERAS_BACKEND": "tensorflow",
             "TF_CPP_MIN_LOG_LEVEL": "3",
             **variables,
+            "KERAS_BACKEND": "tensorflow",
             "ZOO_CACHE": str(self.folder / "weights" if contender == "prepare" else cache),
             "PYTHONPATH": os.pathsep.join(path for path in paths if path),
         }
