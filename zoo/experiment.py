@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from zoo.values import Receipt, Recipe, RunRecord, Side, Status
 
 
+ENGINE = 2
+"""Counts changes of the library that change the bits of results although no version does: raise it with them."""
+
 SOLVERS = ("scipy",)
 """Packages that the numbers depend on where the head is solved."""
 
@@ -149,6 +152,7 @@ def identify(recipe: Recipe, catalog: Catalog, *, alpha: str = "") -> tuple[dict
         weights = "missing"
     surroundings = {
         **environment(keras.backend.backend(), more=SOLVERS if catalog.head(recipe.head.name).solve else ()),
+        "engine": ENGINE,
         "runtime": runtime(keras),
         "weights": weights,
         "plugins": item_origins(catalog, recipe),
