@@ -120,11 +120,8 @@ def train(
     most = steps = adapting = 0
     for phase in phases:
         before, earlier = best.key, len(history)
-        if phase.re_estimated_blocks:
-            _re_estimate(assembly, learner, cache, recipe, boundary=len(assembly.blocks) - phase.re_estimated_blocks)
-        fixed = _fixed(assembly, phase)
-        use = purpose(phase, recipe, accumulate=parts)
-        with assembly.opened(phase, of=use) as tail:
+        fixed = _settled(assembly, phase, learner, cache, recipe)
+        with assembly.opened(phase, of=purpose(phase, recipe, accumulate=parts)) as tail:
             solved = solve if not phase.open_blocks else None
             if solved is None:
                 compile_tail(tail, assembly, phase, recipe, accumulate=parts)
@@ -301,8 +298,12 @@ def _set_block_rates(
     optimiser.set_factors(variables, block_factors(task.assembly, task.phase, optimiser.take_measures(variables)))
 
 
-def _fixed(assembly: Assembly, phase: Phase) -> list[tuple[Any, Array]]:
-    """What a phase must leave alone, with its value now."""
+def _settled(
+    assembly: Assembly, phase: Phase, learner: Side, cache: FeatureCache, recipe: Recipe
+) -> list[tuple[Any, Array]]:
+    """Re-estimates what a phase begins with, and gives what it must leave alone from then on, with its value now."""
+    if phase.re_estimated_blocks:
+        _re_estimate(assembly, learner, cache, recipe, boundary=len(assembly.blocks) - phase.re_estimated_blocks)
     return [
         (weight, value_of(weight.variable))
         for weight in assembly.weights
