@@ -167,6 +167,11 @@ def test_options_reach_the_call(
     """`--no-cache` and `--cache-limit` are passed on as they are."""
     seen: list[dict[str, Any]] = []
     module = command_compare if command == "compare" else command_fit
-    monkeypatch.setattr(module, "_run", lambda *_args, **options: seen.append(options["disk"]))
+
+    def called(*words: Any, **options: Any) -> None:
+        given = [one for one in (*words, *options.values()) if isinstance(one, dict)]
+        seen.append({name: one[name] for one in given for name in wanted if name in one})
+
+    monkeypatch.setattr(module, "_run", called)
     assert zoo(command, "demo", "-b", "scratch-cnn", *words).exit_code == 0
     assert seen == [wanted]

@@ -215,3 +215,16 @@ def test_fit_hands_single_values_on_and_shows_the_run(zoo: Zoo, monkeypatch: pyt
     assert "zoo predict lite-top-s0-aaaaaa PATHS…" in result.stdout
     document = json.loads(zoo("fit", "photos", "-b", "a", "--json").stdout)
     assert (document["format"], document["id"]) == (1, "lite-top-s0-aaaaaa")
+
+
+def test_rates_and_batch_sizes_can_be_repeated(zoo: Zoo, asked: list[dict[str, Any]]) -> None:
+    """Several become a list, one stays one; twice the same is an error before anything is read."""
+    words = ("compare", "demo", "-b", "scratch-cnn", "--lr", "0.1", "--lr", "auto", "--batch-size", "16")
+    assert zoo(*words).exit_code == 0
+    assert asked[0]["learning_rate"] == (0.1, "auto")
+    assert asked[0]["batch_size"] == 16
+    assert zoo(*words, "--batch-size", "8").exit_code == 0
+    assert asked[1]["batch_size"] == (16, 8)
+    refused = zoo(*words, "--lr", "0.1")
+    assert refused.exit_code == 2
+    assert "learning_rate is given the same value twice" in refused.stderr

@@ -51,6 +51,7 @@ def test_all_keys_are_read(folder: Path) -> None:
         accumulate = 4
         ema = 0.99
         precision = "bfloat16"
+        views = 3
         label_smoothing = 0.1
         patience = false
         metric = "balanced_accuracy"
@@ -76,6 +77,7 @@ def test_all_keys_are_read(folder: Path) -> None:
         accumulate=4,
         ema=0.99,
         precision="bfloat16",
+        views=3,
         label_smoothing=0.1,
         patience=None,
         metric="balanced_accuracy",
@@ -85,6 +87,19 @@ def test_all_keys_are_read(folder: Path) -> None:
     assert {line.partition("=")[0].strip() for line in text.splitlines() if line.strip()} == {
         field.name for field in fields(GridRecipe)
     }
+
+
+def test_rates_and_batch_sizes_may_be_lists(folder: Path) -> None:
+    """Each makes a row; a value that is wrong or stands there twice is named."""
+    grid = _read(folder, 'learning_rate = [0.001, 1, "auto"]\nbatch_size = [16, 64]')
+    assert grid.learning_rate == (0.001, 1.0, "auto")
+    assert grid.batch_size == (16, 64)
+    with pytest.raises(RecipeError, match="learning_rate names something twice"):
+        _read(folder, "learning_rate = [0.1, 0.1]")
+    with pytest.raises(RecipeError, match="batch_size must be a whole number of at least 2"):
+        _read(folder, "batch_size = [16, 1]")
+    with pytest.raises(RecipeError, match="batch_size must be"):
+        _read(folder, "batch_size = []")
 
 
 def test_everything_may_be_left_out(folder: Path) -> None:

@@ -9,12 +9,13 @@ import keras
 import numpy as np
 import pytest
 
+import zoo
 from zoo import artefact
 from zoo import delivery as delivery_module
 from zoo.artefact import load_model
 from zoo.backend import clean_state
 from zoo.delivery import Delivery
-from zoo.errors import ReceiptError, RunFormatError, TrainingError
+from zoo.errors import ReceiptError, RecipeError, RunFormatError, TrainingError
 from zoo.evaluation import predict
 from zoo.forward import value_of
 from zoo.hookspecs import hookimpl
@@ -212,10 +213,11 @@ def test_a_refused_network_is_tried_again(bench: Bench, tmp_path: Path) -> None:
 def test_models_of_one_graph_are_loaded_once(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of three files the third has another graph; each predicts what a model loaded by itself does."""
     folders = []
-    for number, head in enumerate(("gap", "gap", "mlp")):
-        built = bench.build(bench.recipe(head=head, seed=number))
+    one, other = bench.build(bench.recipe()), bench.build(bench.recipe(head="mlp"))
+    for number, built in enumerate((one, one, other)):
         folders.append(tmp_path / str(number))
         folders[-1].mkdir()
+        built.assembly.head.weights[0].assign(value_of(built.assembly.head.weights[0]) * (1 + number))
         Delivery(built.assembly.deliverable()).write(folders[-1], bench.pixels, accept)
     expected = [predict(load_model(folder), bench.pixels).probabilities for folder in folders]
     loads: list[Any] = []
@@ -235,3 +237,24 @@ def test_a_damaged_file_among_several_is_named(bench: Bench, tmp_path: Path) -> 
     (broken / "model.keras").write_bytes(b"no zip")
     with pytest.raises(RunFormatError, match="broken"):
         list(artefact.load_models([tmp_path, broken]))
+
+
+def test_rates_and_batch_sizes_make_rows(photos: Path, tmp_path: Path, catalog: Any) -> None:
+    """Two rates and two batch sizes are four rows, told apart on the board, each equal to a call of its own."""
+    options: dict[str, Any] = {"epochs": 1, "catalog": catalog, "observe": lambda _: None, "cache": False}
+    grid = {"backbones": ["tiny"], "policies": ["freeze-all"], **options}
+    board = zoo.compare(photos, **grid, learning_rate=[0.01, 0.1], batch_size=[8, 16], store=tmp_path / "one")
+    rows = {row.settings: row for row in board.rows if row.kind == "run"}
+    assert sorted(rows) == [f"batch_size {size}, learning_rate {rate}" for size in (16, 8) for rate in ("0.01", "0.1")]
+    alone = zoo.fit(
+        photos,
+        backbone="tiny",
+        policy="freeze-all",
+        **options,
+        learning_rate=0.1,
+        batch_size=8,
+        store=tmp_path / "two",
+    )
+    assert rows["batch_size 8, learning_rate 0.1"].score == pytest.approx(alone.scores.accuracy, abs=1e-11)
+    with pytest.raises(RecipeError, match="learning_rate must be one value or a list of different ones"):
+        zoo.compare(photos, **grid, learning_rate=[0.1, 0.1], store=tmp_path / "one")
