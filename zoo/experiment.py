@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import json
 import time
 import traceback
 from dataclasses import dataclass
@@ -67,11 +68,15 @@ class Bench:
 
 def make_bench(catalog: Catalog, dataset: Dataset, store: Store, observe: Observer) -> Bench:
     """What the runs of this process share. Imports Keras. Raises: UsageError."""
-    require_keras()  # before the next line imports it: TensorFlow reads its variables when it is imported
+    keras = require_keras()  # before the next line imports it: TensorFlow reads its variables when it is imported
     from zoo.prefix import FeatureCache
     from zoo.reuse import Networks
 
-    return Bench(catalog, dataset, store, FeatureCache(disk=dataset.cache, observe=observe), Networks(), observe)
+    around = {**environment(keras.backend.backend()), "runtime": runtime(keras)}
+    cache = FeatureCache(
+        disk=dataset.cache, observe=observe, surroundings=json.dumps(around, sort_keys=True, default=str)
+    )
+    return Bench(catalog, dataset, store, cache, Networks(), observe)
 
 
 def run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import random
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from zoo.augmenting import Augmenter
 from zoo.backend import clean_state
 from zoo.prefix import FeatureCache
 from zoo.recipe import complete_augmentation
+from zoo.stepping import Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,6 +75,26 @@ def test_views_do_not_depend_on_what_is_known_already(bench: Bench, counted: Cal
     again = run(bench, cache=cache, **options)
     assert counted() < computed
     assert timeless(first) == timeless(again) == timeless(run(bench, **options))
+
+
+def test_global_draws_do_not_depend_on_what_is_known_already(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A layer of somebody's that draws from Python's or NumPy's generator gets the same, view known or not."""
+    draws: list[Any] = []
+    own = Task.learner_in
+
+    def learner_in(task: Task, epoch: int) -> Any:
+        found = own(task, epoch)
+        draws.append((random.random(), np.random.random()))  # noqa: NPY002, S311 - what a layer may do
+        return found
+
+    monkeypatch.setattr(Task, "learner_in", learner_in)
+    cache = FeatureCache()
+    run(bench, views=2, cache=cache)
+    first = list(draws)
+    draws.clear()
+    run(bench, views=2, cache=cache)
+    assert draws == first
+    assert len(set(first)) == 4  # new ones in every epoch; the first view is asked for twice before it
 
 
 def test_views_differ_from_each_other_and_with_the_seed(bench: Bench) -> None:
