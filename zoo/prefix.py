@@ -149,7 +149,9 @@ class FeatureCache:
             if not stored:
                 shapes = [(len(order), *part.shape[1:]) for part in parts]
                 if _bytes(shapes, [part.dtype for part in parts]) > self.limit:
-                    self._tell_too_large(path, pixels)
+                    self._tell_too_large(
+                        path, pixels, then="each epoch has new augmented versions instead of the views"
+                    )
                     return None
                 stored = tuple(np.empty(shape, part.dtype) for shape, part in zip(shapes, parts, strict=True))
             for tensor, part in zip(stored, parts, strict=True):
@@ -236,11 +238,17 @@ class FeatureCache:
         while held() > self.limit:
             self._entries.popitem(last=False)
 
-    def _tell_too_large(self, path: Sequence[KerasModel], pixels: np.ndarray[Any, Any]) -> None:
+    def _tell_too_large(
+        self,
+        path: Sequence[KerasModel],
+        pixels: np.ndarray[Any, Any],
+        *,
+        then: str = "they are computed anew in every epoch",
+    ) -> None:
         size = len(pixels) * _bytes(*_signature(path[-1]))
         text = (
             f"The features of {len(pixels)} pictures would take {size / GIB:.1f} GiB, more than the limit of "
-            f"{self.limit / GIB:.1f} GiB: they are computed anew in every epoch."
+            f"{self.limit / GIB:.1f} GiB: {then}."
         )
         self.observe(Note(text, level="warning"))
 

@@ -131,4 +131,4 @@ def test_views_that_are_too_large_are_made_anew(bench: Bench, counted: Callable[
     told: list[Any] = []
     run(bench, views=2, cache=FeatureCache(limit=64, observe=told.append))
     assert counted() >= 4 * len(bench.pixels)
-    assert any("computed anew" in getattr(event, "text", "") for event in told)
+    assert any("each epoch has new augmented versions" in getattr(event, "text", "") for event in told)
