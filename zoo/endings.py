@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 from typing import TYPE_CHECKING
@@ -11,6 +12,18 @@ if TYPE_CHECKING:
 
 OUT_OF_MEMORY = "Out of memory"
 """The beginning of the reason of every run that memory ran out for."""
+
+SMALLER = "Use a smaller batch size or picture size."
+"""What a person can do about it."""
+
+_TOLD = re.compile(
+    r"OOM when allocating|ResourceExhausted|OutOfMemory|RESOURCE_EXHAUSTED|out of memory"
+    r"|DefaultCPUAllocator: (can't allocate|not enough) memory",
+)
+"""How TensorFlow, JAX and PyTorch say that there is no memory."""
+
+_LONGEST = 200
+"""Characters of a backend's words that a reason repeats."""
 
 _WINDOWS = {
     0xC0000005: "access violation",
@@ -46,6 +59,28 @@ def reason(code: int) -> str:
     if sys.platform == "win32" and code == _NO_MEMORY:
         return f"{OUT_OF_MEMORY}: the worker process {words(code)}."
     return f"The worker process {words(code)} while running this row."
+
+
+def memory_words(error: BaseException) -> str | None:
+    """What an error says of the memory that ran out, in one line without a full stop; None if it is another error.
+
+    Backends say it in the middle of pages of text: of TensorFlow's, the line from "OOM when allocating" is taken.
+    """
+    text = f"{type(error).__name__}: {error}"
+    found = _TOLD.search(text)
+    if found is None and not isinstance(error, MemoryError):
+        return None
+    best = re.search(r"OOM when allocating[^\n]*", text) or re.search(r"[^\n]*(?:allocat)[^\n]*", str(error))
+    line = " ".join((best[0] if best else next(iter(str(error).strip().splitlines()), "")).split())
+    return (line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…").rstrip(".")
+
+
+def in_one_line(message: str, hint: str = "") -> str:
+    """An error as the reason of a run: its message as a sentence, and what to do next."""
+    said = " ".join(message.split())
+    if said and said[-1] not in ".!?…":
+        said += "."
+    return " ".join(filter(None, (said, " ".join(hint.split()))))
 
 
 def ran_out_of_memory(record: RunRecord) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import json
 import time
 import traceback
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from zoo.backend import clean_state, require_keras
 from zoo.building import carriers, codes_of, size_of, weights_fingerprint
 from zoo.cards import card_of
 from zoo.channels import has_alpha
-from zoo.endings import OUT_OF_MEMORY
+from zoo.endings import OUT_OF_MEMORY, SMALLER, in_one_line, memory_words
 from zoo.environment import environment
 from zoo.errors import DivergedError, TrainingError, WeightsError, ZooError
 from zoo.events import Note, RunEnded, RunStarted, Stage, ignore
@@ -70,11 +71,15 @@ class Bench:
 
 def make_bench(catalog: Catalog, dataset: Dataset, store: Store, observe: Observer) -> Bench:
     """What the runs of this process share. Imports Keras. Raises: UsageError."""
-    require_keras()  # before the next line imports it: TensorFlow reads its variables when it is imported
+    keras = require_keras()  # before the next line imports it: TensorFlow reads its variables when it is imported
     from zoo.prefix import FeatureCache
     from zoo.reuse import Networks
 
-    return Bench(catalog, dataset, store, FeatureCache(disk=dataset.cache, observe=observe), Networks(), observe)
+    around = {**environment(keras.backend.backend()), "runtime": runtime(keras)}
+    cache = FeatureCache(
+        disk=dataset.cache, observe=observe, surroundings=json.dumps(around, sort_keys=True, default=str)
+    )
+    return Bench(catalog, dataset, store, cache, Networks(), observe)
 
 
 def run(
@@ -125,7 +130,7 @@ def run(
         problem = _explained(error, bench.catalog)
         bench.store.save_traceback(run_id, traceback.format_exc())
         status: Status = "diverged" if isinstance(problem, DivergedError) else "failed"
-        record = dataclasses.replace(record, status=status, reason=str(problem).replace("\n", " "))
+        record = dataclasses.replace(record, status=status, reason=in_one_line(problem.message, problem.hint))
     record = dataclasses.replace(record, seconds=time.perf_counter() - began)
     bench.store.finish(record)
     gc.collect()
@@ -177,11 +182,12 @@ def _explained(error: BaseException, catalog: Catalog) -> ZooError:
         return WeightsError(error.message, hint=" ".join(filter(None, (error.hint, more))))
     if isinstance(error, ZooError):
         return error
-    memory = ("ResourceExhausted", "OutOfMemory", "RESOURCE_EXHAUSTED")
-    if isinstance(error, MemoryError) or any(word in f"{type(error).__name__} {error}" for word in memory):
-        return TrainingError(f"{OUT_OF_MEMORY}: {error}.", hint="Use a smaller batch size or picture size.")
+    told = memory_words(error)
+    if told is not None:
+        return TrainingError(f"{OUT_OF_MEMORY}: {told}." if told else f"{OUT_OF_MEMORY}.", hint=SMALLER)
     line = (str(error).strip().splitlines() or [""])[0]
-    wrapped = TrainingError(f"{type(error).__name__}: {line}", hint="The traceback is in the run's folder.")
+    text = in_one_line(f"{type(error).__name__}: {line}" if line else type(error).__name__)
+    wrapped = TrainingError(text, hint="The traceback is in the run's folder.")
     wrapped.__cause__ = error
     return wrapped
 

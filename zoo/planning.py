@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
 from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from zoo import disk_space
+from zoo import disk_space, environment
 from zoo.backend import clean_state, require_keras
-from zoo.building import plan_phases
+from zoo.building import plan_phases, size_of
 from zoo.comparison import POLICIES, dataset_of
 from zoo.disk_cache import open_cache
-from zoo.lineup import check_settings, combinations, lines_of, recipe_of, sizes_of
+from zoo.lineup import check_settings, combinations, lines_of, recipe_of
 from zoo.plugins import load_catalog
 from zoo.progress import for_python
+from zoo.sharing import Labour, check_labour, variables, visible_gpus
 from zoo.side_pixels import pixels_key
 from zoo.specs import channels_of
 from zoo.store import Store
 from zoo.workload import Forecast, Job, Network, forecast
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from zoo.dataset import Dataset
@@ -81,6 +84,7 @@ def plan(
     items, watch = catalog or load_catalog(), observe or for_python()
     specs = combinations(items, backbones, heads, policies, augmentations)
     check_settings({"seeds": seeds})
+    check_labour(Labour(jobs))
     lines = lines_of(settings)
     disk = open_cache(cache_limit, observe=watch) if cache else None
     with Store(store) as opened:
@@ -91,12 +95,14 @@ def plan(
 
 
 def _forecast(recipes: Sequence[Recipe], dataset: Dataset, catalog: Catalog, store: Store, *, workers: int) -> Forecast:
-    require_keras()  # before the next line imports it: TensorFlow reads its variables when it is imported
-    from zoo.experiment import identify
-    from zoo.network_facts import facts_of
+    with _as_in_a_worker(workers):
+        require_keras()  # before the next line imports it: TensorFlow reads its variables when it is imported
+        from zoo.experiment import identify, is_complete
+        from zoo.network_facts import facts_of
 
-    alpha = dataset.report.alpha
-    waiting = [one for one in recipes if store.find(identify(one, catalog, alpha=alpha)[1]) is None]
+        found = [store.find(identify(one, catalog, alpha=dataset.report.alpha)[1]) for one in recipes]
+    pairs = zip(recipes, found, strict=True)
+    waiting = [recipe for recipe, run in pairs if run is None or not is_complete(store, run)]
     runs, networks = store.runs(), {}
     base = int(psutil.Process().memory_info().rss)
     with clean_state(0):
@@ -121,13 +127,34 @@ def _forecast(recipes: Sequence[Recipe], dataset: Dataset, catalog: Catalog, sto
     )
 
 
+@contextlib.contextmanager
+def _as_in_a_worker(workers: int) -> Iterator[None]:
+    """The environment variables of one of several workers, which are part of what finished runs are found by."""
+    gpus = visible_gpus(len(environment.gpus()), os.environ)
+    jobs = min(workers, len(gpus)) if gpus else workers
+    own = variables(0, jobs, cores=environment.cores(), gpus=gpus, environment=os.environ)
+    before = {name: os.environ.get(name) for name in own}
+    os.environ.update(own)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
 def _name(recipe: Recipe) -> str:
     return str(recipe.backbone) + ("" if recipe.precision == "float32" else f" in {recipe.precision}")
 
 
 def _job(recipe: Recipe, catalog: Catalog, network: Network) -> Job:
-    weightless = recipe.backbone.values()["weights"] == "none"
+    weightless, head = recipe.backbone.values()["weights"] == "none", catalog.head(recipe.head.name)
     name = _name(recipe) + (f", seed {recipe.seed}" if weightless else "")
+    if head.taps:  # what taps give crosses every cut above them, so these features are not those of other heads
+        taps = head.taps(network.blocks, **recipe.head.values())
+        name += f", taps at {', '.join(map(str, taps))}"
     options = (recipe.optimiser, recipe.weight_decay, recipe.accumulate, recipe.ema, recipe.label_smoothing)
     return Job(
         title=recipe.title,
@@ -139,7 +166,7 @@ def _job(recipe: Recipe, catalog: Catalog, network: Network) -> Job:
         batch=recipe.batch_size,
         augmented=recipe.augmentation.name != "none",
         views=recipe.views,
-        solved=catalog.head(recipe.head.name).solve is not None,
+        solved=head.solve is not None,
     )
 
 
@@ -157,17 +184,19 @@ def _pixels(dataset: Dataset, waiting: Sequence[Recipe]) -> tuple[float, int]:
     from zoo.pixels import load_pixels
 
     parts: tuple[Part, ...] = ("train", "validation")
-    absent = 0
-    for size in sizes_of(recipe.backbone for recipe in waiting):
+    absent: dict[int, int] = {}
+    for size, channels in sorted({(size_of(one.backbone), channels_of(one.backbone)) for one in waiting}):
         for part in parts:
             indices = dataset.indices(part)
-            if dataset.cache is None or pixels_key(dataset.report, indices, size=size, channels=3) not in dataset.cache:
-                absent += len(indices) * 3 * size * size
-    odd = {(channels_of(one.backbone), str(one.backbone)) for one in waiting if channels_of(one.backbone) != 3}  # noqa: PLR2004 - RGB
-    count = len(dataset.split.train) + len(dataset.split.validation)
-    if not absent and not odd:
+            key = pixels_key(dataset.report, indices, size=size, channels=channels)
+            if dataset.cache is None or key not in dataset.cache:
+                absent[channels] = absent.get(channels, 0) + len(indices) * channels * size * size
+    if not absent:
         return 0.0, 0
-    sample = dataset.split.train[:_SAMPLE]
-    began = time.perf_counter()
-    load_pixels(dataset.report.table, sample, size=64)
-    return count * (time.perf_counter() - began) / len(sample), absent
+    sample, seconds = dataset.split.train[:_SAMPLE], 0.0
+    for channels in absent:  # each number of channels is decoded on its own
+        began = time.perf_counter()
+        load_pixels(dataset.report.table, sample, size=64, channels=channels)
+        seconds += time.perf_counter() - began
+    count = len(dataset.split.train) + len(dataset.split.validation)
+    return count * seconds / len(sample), sum(absent.values())

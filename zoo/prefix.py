@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import math
+import sys
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -64,8 +67,8 @@ def pass_through(path: Sequence[KerasModel], pixels: np.ndarray[Any, Any]) -> li
 class FeatureCache:
     """Features in memory, the least recently used leaving first, and on disk where there is a cache for it.
 
-    The key holds the graph, configuration and weights of the prefix, and the digest of the pixels, so a hit is equal to
-    the last bit to what would be computed, whatever ran before.
+    The key holds the graph, configuration, weights and code of the prefix, and the digest of the pixels, and on disk
+    the surroundings too, so a hit is equal to the last bit to what would be computed, whatever ran before.
 
     Attributes:
         limit: Most bytes kept in memory, all entries together. Features of one side that are larger are never kept
@@ -73,11 +76,14 @@ class FeatureCache:
         disk: Keeps features for later calls and other processes, read back as memory maps; None keeps them in memory
             only.
         observe: Told about progress and about features that are too large.
+        surroundings: What else decides the bits of features: backend, versions, processor, threads. Other processes
+            may have others, so it is part of the key on disk.
     """
 
     limit: int = field(default_factory=default_limit)
     disk: DiskCache | None = None
     observe: Observer = ignore
+    surroundings: str = ""
     _entries: OrderedDict[str, Arrays] = field(default_factory=OrderedDict, repr=False)
 
     def features(
@@ -143,7 +149,9 @@ class FeatureCache:
             if not stored:
                 shapes = [(len(order), *part.shape[1:]) for part in parts]
                 if _bytes(shapes, [part.dtype for part in parts]) > self.limit:
-                    self._tell_too_large(path, pixels)
+                    self._tell_too_large(
+                        path, pixels, then="each epoch has new augmented versions instead of the views"
+                    )
                     return None
                 stored = tuple(np.empty(shape, part.dtype) for shape, part in zip(shapes, parts, strict=True))
             for tensor, part in zip(stored, parts, strict=True):
@@ -173,11 +181,14 @@ class FeatureCache:
             return self._made(names[1], path, [pixels], about)
         return self._made(names[1], path[1:], first)
 
+    def _disk_key(self, name: str) -> str:
+        return hashlib.sha256(f"{name}\n{self.surroundings}".encode()).hexdigest()
+
     def _known(self, name: str) -> Arrays | None:
         if name in self._entries:
             self._entries.move_to_end(name)
             return self._entries[name]
-        found = self.disk.find(_disk_key(name)) if self.disk is not None else None
+        found = self.disk.find(self._disk_key(name)) if self.disk is not None else None
         if found is not None:
             self._entries[name] = found
         return found
@@ -195,10 +206,10 @@ class FeatureCache:
         disk = self.disk if about is not None and all(np.dtype(kind).kind == "f" for kind in kinds) else None
         if disk is not None:
             told = {**about, "pictures": len(source[0])} if about else {}
-            with disk.create(_disk_key(name), kind="features", shapes=shapes, dtypes=kinds, about=told) as draft:
+            with disk.create(self._disk_key(name), kind="features", shapes=shapes, dtypes=kinds, about=told) as draft:
                 if draft is not None:
                     self._fill(draft.arrays, path, source)
-            found = disk.find(_disk_key(name)) if draft is not None else None
+            found = disk.find(self._disk_key(name)) if draft is not None else None
             if found is not None:
                 self._entries[name] = found
                 return found
@@ -227,11 +238,17 @@ class FeatureCache:
         while held() > self.limit:
             self._entries.popitem(last=False)
 
-    def _tell_too_large(self, path: Sequence[KerasModel], pixels: np.ndarray[Any, Any]) -> None:
+    def _tell_too_large(
+        self,
+        path: Sequence[KerasModel],
+        pixels: np.ndarray[Any, Any],
+        *,
+        then: str = "they are computed anew in every epoch",
+    ) -> None:
         size = len(pixels) * _bytes(*_signature(path[-1]))
         text = (
             f"The features of {len(pixels)} pictures would take {size / GIB:.1f} GiB, more than the limit of "
-            f"{self.limit / GIB:.1f} GiB: they are computed anew in every epoch."
+            f"{self.limit / GIB:.1f} GiB: {then}."
         )
         self.observe(Note(text, level="warning"))
 
@@ -240,16 +257,18 @@ def _bytes(shapes: Sequence[tuple[int, ...]], kinds: Sequence[Any]) -> int:
     return sum(math.prod(shape) * np.dtype(kind).itemsize for shape, kind in zip(shapes, kinds, strict=True))
 
 
-def _disk_key(name: str) -> str:
-    return hashlib.sha256(name.encode()).hexdigest()
-
-
 def fingerprint(prefix: KerasModel) -> str:
     """Hex SHA-256 over the graph (kinds, configurations and wiring of its layers) and the bytes of all weights.
 
-    Names and seeds are left out: they depend on what was built before, and change nothing in inference mode.
+    Names and seeds are left out: they depend on what was built before, and change nothing in inference mode. Of layers
+    that are not Keras' own the code counts too, so that a plugin in the making is not taken for its past: the bytes of
+    the file that defines them, as in `building.codes_of`.
     """
     digest = hashlib.sha256()
+    parts = [*prefix.operations, *prefix._flatten_layers()]  # noqa: SLF001 - Keras has no public walk
+    for name in sorted({type(part).__module__ for part in parts}):
+        if name.partition(".")[0] != "keras":
+            digest.update(f"{name}:{_code_of(name)}".encode())
     place = {operation.name: str(index) for index, operation in enumerate(prefix.operations)}
     for operation in prefix.operations:
         config = operation.get_config() if hasattr(operation, "get_config") else {}
@@ -263,6 +282,14 @@ def fingerprint(prefix: KerasModel) -> str:
         digest.update(f"{value.shape}{value.dtype}".encode())
         digest.update(value.tobytes())
     return digest.hexdigest()
+
+
+def _code_of(module: str) -> str:
+    """Hex SHA-256 of the file of a module; empty where it has none, as in a notebook."""
+    path = getattr(sys.modules.get(module), "__file__", None)
+    with contextlib.suppress(OSError):
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest() if path else ""
+    return ""
 
 
 def _place_of(tensor: Any, place: dict[str, str]) -> str:  # noqa: ANN401 - a KerasTensor

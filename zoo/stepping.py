@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zoo.backend import reseed
 from zoo.errors import DivergedError
 from zoo.events import StepTaken, ignore
 from zoo.forward import batches, forward_batch
@@ -94,7 +95,7 @@ class Task:
             return self._features(self.learner), self.targets
         if not (self.views and self.path):
             return None, self.targets
-        return self._view(epoch % self.views)
+        return self._view(epoch)
 
     def _features(self, side: Side) -> Features:
         part = "train" if side is self.learner else "validation"
@@ -102,8 +103,8 @@ class Task:
         about = {"backbone": self.backbone, "part": part, "boundary": blocks, "size": side.pixels.shape[1]}
         return self.cache.features(self.path, side.pixels, key=side.key, prints=self._prints, about=about)
 
-    def _view(self, number: int) -> tuple[Features | None, Array]:
-        pixels, targets = self.learner.pixels, self.targets
+    def _view(self, epoch: int) -> tuple[Features | None, Array]:
+        pixels, targets, number = self.learner.pixels, self.targets, epoch % self.views
         order = np.random.default_rng([self.seed, 0x51E3, number]).permutation(len(pixels))
         augment: list[Augmenter] = []
 
@@ -114,6 +115,7 @@ class Task:
 
         key = ":".join([self.learner.key, self.augment.key, str(number), *self._prints])
         stored = self.cache.view(self.path, pixels, change, order=order, key=key)
+        reseed(int(np.random.SeedSequence([self.seed, epoch]).generate_state(1)[0]))  # whether it was known or not
         if stored is None:
             return None, targets
         return Features(stored=stored[:-1], pixels=pixels, path=self.path), stored[-1]

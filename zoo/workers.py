@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from zoo import environment, lost_rows, protocol
-from zoo.endings import OUT_OF_MEMORY, ran_out_of_memory, reason, words
+from zoo.endings import OUT_OF_MEMORY, SMALLER, ran_out_of_memory, reason, words
 from zoo.errors import TrainingError, ZooError
 from zoo.events import GridStarted, Note, RunEnded
 from zoo.sharing import RowQueue, variables, visible_gpus
@@ -328,7 +328,7 @@ class Crew:
         if task.batch_size is not None or half >= size or not ran_out_of_memory(record):
             return None
         text = (
-            f"Memory ran out with batches of {record.recipe.batch_size} pictures ({record.reason.rstrip('.')}); "
+            f"Memory ran out with batches of {record.recipe.batch_size} pictures ({_cause(record)}); "
             f"the row is tried once more in a new worker process, with batches of {half}."
         )
         self._tell(Note(text, level="warning", run=task.index))
@@ -341,6 +341,11 @@ class Crew:
 
     def _tell(self, event: Event) -> None:
         self._observe(event)
+
+
+def _cause(record: RunRecord) -> str:
+    """Why a run failed, without what to do next, to stand in brackets."""
+    return record.reason.removesuffix(SMALLER).strip().rstrip(".")
 
 
 def _print(text: str) -> None:

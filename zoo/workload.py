@@ -162,6 +162,7 @@ class _Sums:
     training: float = 0.0
     other: float = 0.0
     memory: int = 0
+    own: int = 0
     shared: dict[tuple[str, str, int], list[str]] = field(default_factory=dict)
     graphs: set[str] = field(default_factory=set)
     purposes: set[tuple[str, str, int]] = field(default_factory=set)
@@ -221,7 +222,7 @@ def forecast(
         other_seconds=sums.other,
         memory=base_memory + sums.memory if jobs else 0,
         pixels=pixels,
-        features=sum(one.bytes for one in shared),
+        features=sum(one.bytes for one in shared) + sums.own,
         models=sum(networks[job.network].weights for job in jobs),
         free=free,
         jobs=workers,
@@ -254,6 +255,8 @@ def _add_frozen(
     if not own:
         sums.shared.setdefault(key, []).append(job.title)
     new = 0 if job.augmented else train
+    if own:
+        sums.own += (validation + new) * network.cuts[boundary]
     if first:
         sums.frozen += below * (validation + new)
     if job.augmented:

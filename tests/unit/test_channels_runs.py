@@ -15,6 +15,7 @@ from zoo.dataset import prepare
 from zoo.errors import ContractError, SourceError
 from zoo.events import DataReady, RunStarted
 from zoo.hookspecs import hookimpl
+from zoo.planning import plan
 from zoo.plugins import load_catalog
 from zoo.recipe import recipe_digest, row_digest
 from zoo.testing import check_backbone, tiny_backbone
@@ -64,6 +65,15 @@ def folder(path: Path, channels: int, suffix: str) -> Path:
             else:
                 Image.fromarray(picture[:, :, 0] if channels == 1 else picture).save(target)
     return path
+
+
+def test_a_plan_for_pictures_of_five_channels(bands: Catalog, tmp_path: Path) -> None:
+    """They are decoded as the rows will do it, and counted with all channels."""
+    data = folder(tmp_path / "data", 5, ".npy")
+    where: dict[str, Any] = {"store": tmp_path / "runs", "cache": False, "catalog": bands, "observe": _quiet}
+    found = plan(data, backbones=["bands:channels=5"], **where)
+    assert found.pixels == found.pictures * 16 * 16 * 5
+    assert found.other_seconds > 0
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -12,7 +14,7 @@ from zoo import prefix as prefix_module
 from zoo.disk_cache import DiskCache
 from zoo.forward import forward, value_of
 from zoo.front import fixed_front
-from zoo.prefix import FeatureCache, Features
+from zoo.prefix import FeatureCache, Features, fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -136,6 +138,35 @@ def test_other_weights_are_other_features(bench: Bench, tmp_path: Path) -> None:
     assert second is not None
     assert first[0].tobytes() != second[0].tobytes()
     assert len(DiskCache(tmp_path, limit=2**30).entries()) == 2
+
+
+def test_features_of_another_backend_are_not_taken(
+    bench: Bench, tmp_path: Path, passes: Callable[[], list[str]]
+) -> None:
+    """What decides the last bits beside graph and weights is part of the key on disk."""
+    path = path_of(bench)[:1]
+    for backend in ("torch", "tensorflow", "torch"):
+        cache = FeatureCache(disk=DiskCache(tmp_path, limit=2**30), surroundings=backend)
+        cache.features(path, bench.pixels, key="train", about=ABOUT)
+    assert passes() == ["prefix_4"] * 4  # two batches for each of two backends
+    assert len(DiskCache(tmp_path, limit=2**30).entries()) == 2
+
+
+CODE = "import keras\n\nclass Times(keras.layers.Layer):\n    def call(self, x):\n        return x * {factor}\n"
+
+
+def test_other_code_of_a_plugins_layer_is_another_fingerprint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A layer of the same name and configuration whose file was edited is not taken for what it was."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    prints = []
+    for factor in ("2.0", "2.0", "30.0"):
+        (tmp_path / "times_layer.py").write_text(CODE.format(factor=factor), encoding="utf-8")
+        monkeypatch.delitem(sys.modules, "times_layer", raising=False)
+        module = importlib.import_module("times_layer")
+        entry = keras.Input((2, 2, 3))
+        nested = keras.Sequential([keras.Input((2, 2, 3)), module.Times()])
+        prints.append(fingerprint(keras.Model(entry, nested(entry))))
+    assert prints[0] == prints[1] != prints[2]
 
 
 def test_features_without_a_description_stay_in_memory(bench: Bench, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import random
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from zoo.augmenting import Augmenter
 from zoo.backend import clean_state
 from zoo.prefix import FeatureCache
 from zoo.recipe import complete_augmentation
+from zoo.stepping import Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,6 +77,26 @@ def test_views_do_not_depend_on_what_is_known_already(bench: Bench, counted: Cal
     assert timeless(first) == timeless(again) == timeless(run(bench, **options))
 
 
+def test_global_draws_do_not_depend_on_what_is_known_already(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A layer of somebody's that draws from Python's or NumPy's generator gets the same, view known or not."""
+    draws: list[Any] = []
+    own = Task.learner_in
+
+    def learner_in(task: Task, epoch: int) -> Any:
+        found = own(task, epoch)
+        draws.append((random.random(), np.random.random()))  # noqa: NPY002, S311 - what a layer may do
+        return found
+
+    monkeypatch.setattr(Task, "learner_in", learner_in)
+    cache = FeatureCache()
+    run(bench, views=2, cache=cache)
+    first = list(draws)
+    draws.clear()
+    run(bench, views=2, cache=cache)
+    assert draws == first
+    assert len(set(first)) == 4  # new ones in every epoch; the first view is asked for twice before it
+
+
 def test_views_differ_from_each_other_and_with_the_seed(bench: Bench) -> None:
     """Another number and another seed give other pictures."""
     built = bench.build(bench.recipe(augmentation=complete_augmentation(bench.catalog, "light")))
@@ -109,4 +131,4 @@ def test_views_that_are_too_large_are_made_anew(bench: Bench, counted: Callable[
     told: list[Any] = []
     run(bench, views=2, cache=FeatureCache(limit=64, observe=told.append))
     assert counted() >= 4 * len(bench.pixels)
-    assert any("computed anew" in getattr(event, "text", "") for event in told)
+    assert any("each epoch has new augmented versions" in getattr(event, "text", "") for event in told)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from zoo.contracts import Head
-from zoo.endings import OUT_OF_MEMORY, ran_out_of_memory, reason, words
+from zoo.endings import OUT_OF_MEMORY, in_one_line, memory_words, ran_out_of_memory, reason, words
 from zoo.errors import UsageError
 from zoo.events import Note, Stage
 from zoo.isolation import hindrance, marks_of, selection, strange
@@ -132,6 +132,53 @@ def test_ends_in_words(code: int, text: str) -> None:
     """Numbers of codes and signals come with what they mean."""
     assert reason(code) == text
     assert words(code) in text
+
+
+TENSORFLOW = """Graph execution error:
+
+Detected at node sequential/conv/Conv2D defined at (most recent call last):
+  File "<string>", line 1, in <module>
+OOM when allocating tensor with shape[512,512,512,64] and type float on /job:localhost by allocator cpu
+\t [[{{node sequential/conv/Conv2D}}]]
+Hint: If you want to see a list of allocated tensors when OOM happens, add report_tensor_allocations_upon_oom.
+"""
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (
+            RuntimeError(f"ResourceExhaustedError: {TENSORFLOW}"),
+            "OOM when allocating tensor with shape[512,512,512,64] and type float on /job:localhost by allocator cpu",
+        ),
+        (RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes."), "RESOURCE_EXHAUSTED: Out of memory"),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried 9 bytes."), "[enforce"),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB."), "CUDA out of memory. Tried to allocate"),
+        (MemoryError(), ""),
+        (MemoryError("Unable to allocate 9. GiB for an array"), "Unable to allocate 9. GiB for an array"),
+    ],
+)
+def test_memory_that_ran_out_is_said_in_one_line(error: BaseException, line: str) -> None:
+    """What backends say of it is found in their pages, and is no longer than a line."""
+    told = memory_words(error)
+    assert told is not None
+    assert told.startswith(line)
+    assert "\n" not in told
+    assert len(told) <= 200
+    assert not told.endswith(".")
+
+
+def test_other_errors_are_not_taken_for_memory() -> None:
+    """Whatever is named in them."""
+    assert memory_words(ValueError("cannot allocate a seat")) is None
+
+
+def test_a_reason_is_one_line_of_sentences() -> None:
+    """The message ends before the next step begins."""
+    assert in_one_line("There are\n2 classes", "The traceback is there.") == (
+        "There are 2 classes. The traceback is there."
+    )
+    assert in_one_line("Did it?", "") == "Did it?"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="codes differ")

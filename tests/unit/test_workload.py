@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -89,6 +90,7 @@ def test_own_statistics_make_own_features() -> None:
     found = told(job, job)
     assert found.frozen_seconds == pytest.approx(2 * 0.1 * (100 + 120))
     assert found.shared == ()
+    assert found.features == 2 * 120 * 8, "but they are kept as well"
 
 
 def test_a_solved_head_takes_no_steps_and_a_finished_grid_nothing() -> None:
@@ -131,8 +133,38 @@ def test_a_plan_after_the_grid_finds_it_finished(photos: Path, tmp_path: Path, c
     assert not more.networks["tiny"].timed
 
 
+def test_several_workers_and_lost_files_are_told_as_a_grid_would_take_them(
+    photos: Path, tmp_path: Path, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Runs are found by the threads that a worker has; one whose model is gone is run again."""
+    import zoo
+
+    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    grid: dict[str, Any] = {"backbones": ["tiny"], "policies": ["freeze-all"], "catalog": catalog}
+    grid |= {"store": tmp_path / "runs", "cache": False, "observe": lambda _: None, "epochs": 1}
+    with planning._as_in_a_worker(2):
+        zoo.compare(photos, **grid, jobs=0)
+    assert "OMP_NUM_THREADS" not in os.environ
+    assert [planning.plan(photos, **grid, jobs=jobs).finished for jobs in (1, 2)] == [0, 1]
+    next((tmp_path / "runs").rglob("model.keras")).unlink()
+    assert planning.plan(photos, **grid, jobs=2).finished == 0
+
+
+def test_heads_that_look_at_several_depths_have_features_of_their_own(
+    photos: Path, tmp_path: Path, catalog: Catalog
+) -> None:
+    """They share a pass with one another, not with heads that look at the last depth only."""
+    grid: dict[str, Any] = {"backbones": ["tiny"], "policies": ["freeze-all"], "catalog": catalog, "cache": False}
+    grid |= {"heads": ["gap", "mlp", "multi-stage"], "store": tmp_path / "runs", "observe": lambda _: None}
+    found = planning.plan(photos, **grid)
+    assert sorted(one.runs for one in found.shared) == [1, 2]
+
+
 def test_an_unknown_option_is_named(photos: Path, tmp_path: Path, catalog: Catalog) -> None:
     """With those that there are."""
     with pytest.raises(UsageError, match="There is no training option 'epoch'") as caught:
         planning.plan(photos, backbones=["tiny"], store=tmp_path, catalog=catalog, epoch=3)
     assert "batch_size, ema, epochs" in caught.value.hint
+    with pytest.raises(UsageError, match="jobs must be a whole number of at least 0, not -1"):
+        planning.plan(photos, backbones=["tiny"], store=tmp_path, catalog=catalog, jobs=-1)

@@ -30,7 +30,11 @@ def show_forecast(console: Console, found: Forecast) -> None:
         source = "timed now, on noise" if network.timed else "from finished runs"
         speed = f"{figures.milliseconds(1000 * network.forward)} ms forward for a picture ({source})"
         screen.say(console, f"{figures.literal(name)}: {network.blocks} blocks, {speed}", label="network")
-    screen.say(console, f"{figures.counted(found.traced, 'training step')} traced for {to_run} runs", label="traced")
+    screen.say(
+        console,
+        f"{figures.counted(found.traced, 'training step')} traced for {figures.counted(to_run, 'run')}",
+        label="traced",
+    )
     parts = (
         f"frozen work {figures.duration(found.frozen_seconds)}, training {figures.duration(found.training_seconds)}, "
     )
