@@ -1,0 +1,107 @@
+"""Commands that are imported when one of them is asked for: the list of all of them needs their names only."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from zoo.cli.shell import Shell
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, MutableMapping
+
+
+class Deferred(NamedTuple):
+    """A command that is not imported yet.
+
+    Attributes:
+        module: Where it is, such as `zoo.cli.command_list`.
+        member: Its function there, or a group of commands.
+        short_help: What the list of commands says about it.
+    """
+
+    module: str
+    member: str
+    short_help: str
+
+
+class Commands(Mapping[str, Any]):
+    """Commands by name, each imported and built when it is first looked up; names and number cost nothing."""
+
+    def __init__(self, declared: Mapping[str, Deferred]) -> None:
+        self.declared = declared
+        self._built: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - a Command of click or of typer's copy
+        if name not in self._built:
+            self._built[name] = _built(name, self.declared[name])
+        return self._built[name]
+
+    def __contains__(self, name: object) -> bool:  # the inherited one would import it
+        return name in self.declared
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.declared)
+
+    def __len__(self) -> int:
+        return len(self.declared)
+
+
+class DeferredShell(Shell):
+    """A shell whose commands are those that its class declares."""
+
+    declared: Mapping[str, Deferred]
+
+    def __init__(self, **attributes: Any) -> None:  # noqa: ANN401 - typer's
+        super().__init__(**attributes)
+        self.commands = cast("MutableMapping[str, Any]", Commands(self.declared))
+        _ease(self)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - as typer's version has them
+        """Writes the list of commands, without importing any."""
+        outlines = {
+            name: TyperCommand(name, short_help=one.short_help, rich_markup_mode=None)
+            for name, one in self.declared.items()
+        }
+        TyperGroup(name=self.name, commands=outlines).format_commands(ctx, formatter)
+
+
+def _built(name: str, command: Deferred) -> Any:  # noqa: ANN401 - a Command of click or of typer's copy
+    """The command as typer makes it where it is one of a group."""
+    member = getattr(importlib.import_module(command.module), command.member)
+    group = typer.Typer(rich_markup_mode=None, add_completion=False)
+    group.callback()(_nothing)
+    if isinstance(member, typer.Typer):
+        group.add_typer(member, name=name, short_help=command.short_help)
+    else:
+        group.command(name, short_help=command.short_help)(member)
+    made = cast("TyperGroup", typer.main.get_command(group)).commands[name]
+    _ease(made)
+    return made
+
+
+def _nothing() -> None:
+    """With a callback typer makes a group of one command, too."""
+
+
+def _ease(command: Any) -> None:  # noqa: ANN401 - as above
+    """Lets options that were not given pass as None, or as nothing where there can be several.
+
+    Some versions of typer ask pydantic what None is, for each option, and importing pydantic takes longer than most
+    commands that need no Keras.
+    """
+    for param in command.params:
+        if not param.required and param.callback is None:
+            absent = () if getattr(param, "multiple", False) or param.nargs == -1 else None
+            param.process_value = partial(_processed, param.process_value, absent)
+    for inner in getattr(command, "commands", {}).values() if not isinstance(command, DeferredShell) else ():
+        _ease(inner)
+
+
+def _processed(process: Callable[[Any, Any], Any], absent: Any, context: Any, value: Any) -> Any:  # noqa: ANN401
+    return absent if value is None else process(context, value)
