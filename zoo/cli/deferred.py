@@ -13,7 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 from zoo.cli.shell import Shell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, MutableMapping
+    from collections.abc import Callable, Iterator, MutableMapping, Sequence
 
 
 class Deferred(NamedTuple):
@@ -52,7 +52,25 @@ class Commands(Mapping[str, Any]):
         return len(self.declared)
 
 
-class DeferredShell(Shell):
+class Eased:
+    """Lets options that were not given pass: mixed into a command or group of typer."""
+
+    def get_params(self, ctx: Any) -> list[Any]:  # noqa: ANN401 - a Context of click or of typer's copy
+        """All parameters, those too that typer adds by itself."""
+        params: list[Any] = super().get_params(ctx)  # type: ignore[misc] # of the class that it is mixed into
+        _ease(params)
+        return params
+
+
+class _Command(Eased, TyperCommand):
+    pass
+
+
+class _Group(Eased, TyperGroup):
+    pass
+
+
+class DeferredShell(Eased, Shell):
     """A shell whose commands are those that its class declares."""
 
     declared: Mapping[str, Deferred]
@@ -60,7 +78,6 @@ class DeferredShell(Shell):
     def __init__(self, **attributes: Any) -> None:  # noqa: ANN401 - typer's
         super().__init__(**attributes)
         self.commands = cast("MutableMapping[str, Any]", Commands(self.declared))
-        _ease(self)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - as typer's version has them
         """Writes the list of commands, without importing any."""
@@ -77,31 +94,29 @@ def _built(name: str, command: Deferred) -> Any:  # noqa: ANN401 - a Command of 
     group = typer.Typer(rich_markup_mode=None, add_completion=False)
     group.callback()(_nothing)
     if isinstance(member, typer.Typer):
-        group.add_typer(member, name=name, short_help=command.short_help)
+        group.add_typer(member, name=name, short_help=command.short_help, cls=_Group)
     else:
-        group.command(name, short_help=command.short_help)(member)
-    made = cast("TyperGroup", typer.main.get_command(group)).commands[name]
-    _ease(made)
-    return made
+        group.command(name, short_help=command.short_help, cls=_Command)(member)
+    return cast("TyperGroup", typer.main.get_command(group)).commands[name]
 
 
 def _nothing() -> None:
     """With a callback typer makes a group of one command, too."""
 
 
-def _ease(command: Any) -> None:  # noqa: ANN401 - as above
-    """Lets options that were not given pass as None, or as nothing where there can be several.
+def _ease(params: Sequence[Any]) -> None:
+    """Lets what was not given pass as None, or as nothing where there can be several.
 
     Some versions of typer ask pydantic what None is, for each option, and importing pydantic takes longer than most
     commands that need no Keras.
     """
-    for param in command.params:
-        if not param.required and param.callback is None:
-            absent = () if getattr(param, "multiple", False) or param.nargs == -1 else None
-            param.process_value = partial(_processed, param.process_value, absent)
-    for inner in getattr(command, "commands", {}).values() if not isinstance(command, DeferredShell) else ():
-        _ease(inner)
+    for param in params:
+        if not isinstance(param.process_value, partial) and not param.required:
+            param.process_value = partial(_processed, param, param.process_value)
 
 
-def _processed(process: Callable[[Any, Any], Any], absent: Any, context: Any, value: Any) -> Any:  # noqa: ANN401
-    return absent if value is None else process(context, value)
+def _processed(param: Any, process: Callable[[Any, Any], Any], context: Any, value: Any) -> Any:  # noqa: ANN401
+    if value is not None:
+        return process(context, value)
+    absent = () if getattr(param, "multiple", False) or param.nargs == -1 else None
+    return absent if param.callback is None else param.callback(context, param, absent)
