@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from zoo.contracts import Option
-    from zoo.values import OptionValue
+    from zoo.choices import OptionValue
 
 TYPE_WORDS: Mapping[type, str] = MappingProxyType(
     {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
