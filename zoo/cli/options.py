@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from zoo.settings import SETTINGS
-from zoo.values import Metric, Optimiser, Precision, Schedule
+from zoo.choices import Metric, Optimiser, Precision, Schedule
 
 STORE = Path("zoo-runs")
 """The store where none is named."""
