@@ -24,9 +24,7 @@ class Zoo(DeferredShell):
             "show": Deferred("zoo.cli.command_show", "show", "Show everything about an item or a run."),
             "predict": Deferred("zoo.cli.command_predict", "predict", "Predict the class of pictures."),
             "plugins": Deferred("zoo.cli.command_plugins", "plugins", "Show what became of each plugin."),
-            "cache": Deferred(
-                "zoo.cli.command_cache", "app", "List or remove what is kept on disk for later calls."
-            ),
+            "cache": Deferred("zoo.cli.command_cache", "app", "List or remove what is kept on disk for later calls."),
         }
     )
 

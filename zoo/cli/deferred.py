@@ -81,7 +81,7 @@ class DeferredShell(Eased, Shell):
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - as typer's version has them
         """Writes the list of commands, without importing any."""
-        outlines = {
+        outlines: dict[str, Any] = {
             name: TyperCommand(name, short_help=one.short_help, rich_markup_mode=None)
             for name, one in self.declared.items()
         }
