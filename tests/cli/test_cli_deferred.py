@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import io
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 import typer
@@ -162,11 +164,12 @@ CELLS = [
     ("", "", ""),
     ("plain", "two words", "x" * 30),
     ("広い文字", "e\u0301 and 🦓", "[red]no markup[/red]"),
+    ("", "last", ""),
     ("two\nlines", "a longer\nline below", ""),
 ]
 
 
-def drawing(columns: int) -> Callable[[], Table]:
+def drawing(rows: int, kind: Callable[[str], Any]) -> Callable[[], Table]:
     """A layout with wide characters, empty cells, several lines, and a column of nothing."""
 
     def layout() -> Table:
@@ -175,22 +178,34 @@ def drawing(columns: int) -> Callable[[], Table]:
         tables.column(drawn, "", justify="right")
         tables.column(drawn, "wrapped", wrap=True)
         tables.column(drawn, "number", justify="right")
-        for cells in CELLS[:columns]:
-            drawn.add_row(Text(cells[0]), "", Text(cells[1]), cells[2])
+        for cells in CELLS[:rows]:
+            drawn.add_row(*map(kind, (cells[0], "", *cells[1:])))
         return drawn
 
     return layout
 
 
+def terminal(width: int) -> Console:
+    """A console that writes into memory what a terminal of 256 colours gets."""
+    return Console(file=io.StringIO(), width=width, force_terminal=True, color_system="256", markup=False, emoji=False)
+
+
+@pytest.mark.parametrize("kind", [str, Text, partial(Text, style="bold")], ids=["str", "Text", "bold"])
 @pytest.mark.parametrize("rows", range(len(CELLS) + 1))
 @pytest.mark.parametrize("width", [20, 40, 60, 70, 80, 120])
-def test_a_fitting_table_is_as_rich_alone_draws_it(rows: int, width: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_fitting_table_is_as_rich_alone_draws_it(kind: Callable[[str], Any], rows: int, width: int) -> None:
     """Widths that are found once are those that rich finds; where there is no room columns wrap as before."""
-    console = Console(width=width, markup=False, emoji=False, highlight=False)
-    chosen = tables.first_fitting(console, [drawing(rows)])
-    fits = tables.natural_width(console, drawing(rows)()) <= width
-    assert all((one.width is not None) == fits for one in chosen.columns)
-    screen.draw(console, chosen)
-    got = capsys.readouterr().out
-    screen.draw(console, drawing(rows)())
-    assert got == capsys.readouterr().out
+    written = []
+    for chosen in (tables.first_fitting(terminal(width), [drawing(rows, kind)]), drawing(rows, kind)()):
+        for console in (terminal(width), Console(file=io.StringIO(), width=width, markup=False, emoji=False)):
+            screen.draw(console, chosen)
+            written.append(cast("io.StringIO", console.file).getvalue())
+    assert written[:2] == written[2:]
+    assert written[0]
+
+
+def test_a_fitting_table_is_one_row_of_lines() -> None:
+    """Plain lines are drawn at once; cells with styles or several lines, and tables that wrap, keep their rows."""
+    cases = {(3, Text, 120): 1, (4, Text, 120): 1, (5, Text, 120): 5, (4, Text, 20): 4, (4, str, 120): 4}
+    for (rows, kind, width), wanted in cases.items():
+        assert tables.first_fitting(terminal(width), [drawing(rows, kind)]).row_count == wanted
