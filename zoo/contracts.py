@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from zoo.values import OptionValue
+from zoo.choices import OptionValue
 
 if TYPE_CHECKING:
     from zoo.values import ImageTable

@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import inspect
 import sys
-from typing import TYPE_CHECKING
+import types
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
@@ -17,6 +18,22 @@ from zoo.validation import accepted
 
 if TYPE_CHECKING:
     from zoo.contracts import Item
+
+
+_NO_HOOK = (str, int, float, tuple, list, dict, type, types.ModuleType, types.NoneType)
+"""What can be no implementation of a hook, whatever its attributes are."""
+
+
+class _Manager(pluggy.PluginManager):
+    """A manager that asks about fewer names; what it finds is the same."""
+
+    def parse_hookspec_opts(self, module_or_class: Any, name: str) -> Any:  # noqa: ANN401 - pluggy's
+        return super().parse_hookspec_opts(module_or_class, name) if name in HOOKS else None
+
+    def parse_hookimpl_opts(self, plugin: Any, name: str) -> Any:  # noqa: ANN401 - pluggy's
+        if type(plugin) is types.ModuleType and isinstance(vars(plugin).get(name, ...), _NO_HOOK):
+            return None
+        return super().parse_hookimpl_opts(plugin, name)
 
 
 def declared_level(plugin: object, *, module: str, origin: str) -> int:
@@ -60,7 +77,7 @@ def contributions(plugin: object, *, name: str, origin: str) -> tuple[Item, ...]
         UnknownHookError: It implements a hook that does not exist.
         ContractError: It implements none, a hook takes arguments, or what one returns breaks the contracts.
     """
-    manager = pluggy.PluginManager("zoo")
+    manager = _Manager("zoo")
     manager.add_hookspecs(hookspecs)
     try:
         manager.register(plugin, name=name)

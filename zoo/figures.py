@@ -83,6 +83,8 @@ def literal(text: str) -> str:
     Letters of all scripts, combining marks, emoji and brackets stay as they are. Control characters, line and
     paragraph separators, turns of direction, and what is no valid Unicode (file names can be such) do not.
     """
+    if text.isprintable():  # nothing of all that is
+        return text
     return "".join(
         char.encode("unicode_escape").decode("ascii")
         if unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"} or char in _BIDI

@@ -8,10 +8,11 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from zoo.errors import SourceError
-from zoo.values import Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from zoo.values import Skipped
 
 SUFFIXES = frozenset(
     (
@@ -61,6 +62,8 @@ def walk(folder: Path, name: str, *, outside: Path | None = None) -> Found:
         name: What ids begin with.
         outside: A folder above it to which links are not followed.
     """
+    from zoo.values import Skipped
+
     entered = set() if outside is None else {os.path.realpath(outside)}
     waiting = [(folder, name)]
     inside: list[Found] = []
@@ -119,6 +122,8 @@ def _is_litter(name: str) -> bool:
 
 def sort(files: Iterable[os.DirEntry[str]], prefix: str) -> Found:
     """Tell pictures, files that cannot be had and other files apart; ids are names with `prefix` before them."""
+    from zoo.values import Skipped
+
     pictures: list[tuple[str, str]] = []
     skipped: list[Skipped] = []
     ignored: list[str] = []

@@ -12,8 +12,8 @@ from zoo.errors import RecipeError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from zoo.choices import OptionValue
     from zoo.contracts import Option
-    from zoo.values import OptionValue
 
 TYPE_WORDS: Mapping[type, str] = MappingProxyType(
     {bool: "true or false", int: "a whole number", float: "a number", str: "text"}

@@ -8,7 +8,7 @@ from numbers import Integral, Real
 from types import MappingProxyType
 from typing import TYPE_CHECKING, get_args
 
-from zoo.values import Metric, Optimiser, Precision, Schedule
+from zoo.choices import Metric, Optimiser, Precision, Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -6,6 +6,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from typing import Any
 
@@ -23,9 +24,19 @@ GOAL = 10.0
 
 
 def measure(runs: int = RUNS) -> dict[str, Any]:
-    """Seconds of every run of every command, all in turn, after one of each to warm up."""
+    """Seconds of every run of every command, all in turn, after one of each to warm up.
+
+    That one compiles all modules, as installing does; where nothing may be kept in the source tree
+    (`PYTHONDONTWRITEBYTECODE`), every run would do that again.
+    """
+    with tempfile.TemporaryDirectory(prefix="zoo-bytecode-") as folder:
+        return _measure(runs, folder)
+
+
+def _measure(runs: int, folder: str) -> dict[str, Any]:
     paths = [str(processes.ROOT), os.environ.get("PYTHONPATH", "")]
-    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in paths if path)}
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    variables |= {"PYTHONPYCACHEPREFIX": folder, "PYTHONPATH": os.pathsep.join(path for path in paths if path)}
     times: dict[str, list[float]] = {name: [] for name in COMMANDS}
     for turn in range(runs + 1):
         for name, words in COMMANDS.items():

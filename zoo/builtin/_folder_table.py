@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 from zoo import folders
 from zoo.builtin import _folders
 from zoo.errors import SourceError
-from zoo.values import ImageTable, Picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from zoo.builtin._folders import ClassFolders
-    from zoo.values import Part
+    from zoo.values import ImageTable, Part
 
 _NAMED = 5  # items that a sentence names
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
@@ -98,6 +97,8 @@ def make_table(
         classes: The classes, in order of their labels. Others must be empty.
         notes: What the source has to say; notes about files and names are added.
     """
+    from zoo.values import ImageTable, Picture
+
     label = {name: index for index, name in enumerate(classes)}
     pictures = [
         Picture(id=name, label=label[owner], path=file, part=part)

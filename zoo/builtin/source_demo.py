@@ -8,11 +8,14 @@ nearest neighbour among thumbnails of 16 × 16 pixels is right about as often as
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from zoo.contracts import Option, Source
 from zoo.errors import SourceError
 from zoo.hookspecs import hookimpl
-from zoo.values import ImageTable, Picture
+
+if TYPE_CHECKING:
+    from zoo.values import ImageTable
 
 CLASSES = ("clean", "damaged")
 
@@ -43,6 +46,7 @@ def load(location: object = "demo", *, images: int = 360, seed: int = 0, size: i
     import numpy as np
 
     from zoo.builtin._panels import render
+    from zoo.values import ImageTable, Picture
 
     if not accepts(location):
         raise SourceError(f"The demo source draws its own pictures; it cannot load {location!r}.", hint="Give `demo`.")

@@ -16,12 +16,11 @@ from zoo.builtin._table_files import PARQUET, SEPARATORS, TEXT, TableFile
 from zoo.contracts import Option, Source
 from zoo.errors import SourceError
 from zoo.hookspecs import hookimpl
-from zoo.values import PARTS, ImageTable, Picture, Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from zoo.values import Part
+    from zoo.values import ImageTable, Part, Skipped
 
 PART_NAMES: Mapping[str, Part] = {
     **_folders.PART_NAMES,
@@ -137,6 +136,8 @@ def load(
 def _read(
     table: TableFile, columns: Mapping[str, int | None], places: Places, faults: Faults, *, skip: bool
 ) -> _Listed:
+    from zoo.values import Skipped
+
     found = _Listed()
     used = [place for place in columns.values() if place is not None]
     position = {role: used.index(place) for role, place in columns.items() if place is not None}
@@ -194,6 +195,8 @@ def _keep(
 
 
 def _table(location: str, found: _Listed, notes: Sequence[str]) -> ImageTable:
+    from zoo.values import ImageTable, Picture
+
     whole = all(name.removeprefix("-").isdecimal() for name in found.names)
     classes = sorted(found.names, key=(lambda name: (int(name), name)) if whole else None)
     label = {found.names[name]: index for index, name in enumerate(classes)}
@@ -217,6 +220,8 @@ def _table(location: str, found: _Listed, notes: Sequence[str]) -> ImageTable:
 
 
 def _counts(found: _Listed) -> str:
+    from zoo.values import PARTS
+
     counts = Counter(part for *_, part, _ in found.pictures)
     return ", ".join(f"{part} {counts[part]:,}" for part in PARTS if counts[part])
 

@@ -1,26 +1,37 @@
 """The command `zoo`: global options and the list of commands."""
 
 import os
+from types import MappingProxyType
 from typing import Annotated
 
 import typer
 
-from zoo.cli import (
-    command_cache,
-    command_compare,
-    command_fit,
-    command_leaderboard,
-    command_list,
-    command_plugins,
-    command_predict,
-    command_show,
-)
+from zoo.cli.deferred import Deferred, DeferredShell
 from zoo.cli.session import Session
-from zoo.cli.shell import Shell
+
+
+class Zoo(DeferredShell):
+    """The group of all commands."""
+
+    declared = MappingProxyType(
+        {
+            "compare": Deferred("zoo.cli.command_compare", "compare", "Train a grid and rank its rows."),
+            "fit": Deferred("zoo.cli.command_fit", "fit", "Train one combination and keep its model."),
+            "leaderboard": Deferred(
+                "zoo.cli.command_leaderboard", "leaderboard", "Rank the runs of a store, any time."
+            ),
+            "list": Deferred("zoo.cli.command_list", "list_items", "List what can be chosen."),
+            "show": Deferred("zoo.cli.command_show", "show", "Show everything about an item or a run."),
+            "predict": Deferred("zoo.cli.command_predict", "predict", "Predict the class of pictures."),
+            "plugins": Deferred("zoo.cli.command_plugins", "plugins", "Show what became of each plugin."),
+            "cache": Deferred("zoo.cli.command_cache", "app", "List or remove what is kept on disk for later calls."),
+        }
+    )
+
 
 app = typer.Typer(
     name="zoo",
-    cls=Shell,
+    cls=Zoo,
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -54,16 +65,6 @@ def globals_(
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
         raise typer.Exit
-
-
-app.command("compare", short_help="Train a grid and rank its rows.")(command_compare.compare)
-app.command("fit", short_help="Train one combination and keep its model.")(command_fit.fit)
-app.command("leaderboard", short_help="Rank the runs of a store, any time.")(command_leaderboard.leaderboard)
-app.command("list", short_help="List what can be chosen.")(command_list.list_items)
-app.command("show", short_help="Show everything about an item or a run.")(command_show.show)
-app.command("predict", short_help="Predict the class of pictures.")(command_predict.predict)
-app.command("plugins", short_help="Show what became of each plugin.")(command_plugins.plugins)
-app.add_typer(command_cache.app, name="cache", short_help="List or remove what is kept on disk for later calls.")
 
 
 def main() -> None:

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from zoo.choices import Metric, Optimiser, Precision, Schedule
 from zoo.settings import SETTINGS
-from zoo.values import Metric, Optimiser, Precision, Schedule
 
 STORE = Path("zoo-runs")
 """The store where none is named."""

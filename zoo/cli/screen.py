@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import numbers
 import os
@@ -86,6 +85,8 @@ def draw(console: Console, renderable: RenderableType) -> None:
 
 def write_json(document: Mapping[str, Any]) -> None:
     """One JSON document on stdout, in UTF-8 whatever the locale. What is no valid Unicode becomes JSON escapes."""
+    import json
+
     text = json.dumps(plain(document), ensure_ascii=False, indent=2, allow_nan=False)
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")

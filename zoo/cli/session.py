@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-from zoo import figures
-from zoo.cli import screen
-from zoo.plugins import load_catalog
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import typer
@@ -38,10 +34,20 @@ class Session:
         """
         catalog = load_catalog(blocked=self.blocked, strict=self.strict)
         if catalog.failures and not quiet:
+            from zoo import figures
+            from zoo.cli import screen
+
             names = ", ".join(record.name for record in catalog.failures)
             said = f"{figures.counted(len(catalog.failures), 'plugin')} failed to load: {names}; `zoo plugins` says why"
             screen.say(screen.errors(), said, label="warning")
         return catalog
+
+
+def load_catalog(**wanted: Any) -> Catalog:  # noqa: ANN401 - as there
+    """What `zoo.plugins.load_catalog` returns; it is imported now, since help does without."""
+    from zoo import plugins
+
+    return plugins.load_catalog(**wanted)
 
 
 def session_of(context: typer.Context) -> Session:

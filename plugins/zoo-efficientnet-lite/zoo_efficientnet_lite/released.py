@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +37,8 @@ def verified_bytes(variant: Variant) -> bytes:
     Raises:
         WeightsError: If the package or the file is missing or cannot be read, or the digest differs.
     """
+    import hashlib  # with OpenSSL behind it, and this module is imported to list
+
     path = released_file(variant)
     try:
         data = path.read_bytes()
