@@ -17,7 +17,7 @@ SMALLER = "Use a smaller batch size or picture size."
 """What a person can do about it."""
 
 _TOLD = re.compile(
-    r"OOM when allocating|ResourceExhausted|OutOfMemory|RESOURCE_EXHAUSTED|out of memory"
+    r"OOM when allocating|ResourceExhausted|OutOfMemory|RESOURCE_EXHAUSTED|CUDA out of memory"
     r"|DefaultCPUAllocator: (can't allocate|not enough) memory",
 )
 """How TensorFlow, JAX and PyTorch say that there is no memory."""
