@@ -96,6 +96,23 @@ def test_a_near_name_is_suggested_without_importing_its_command(tmp_path: Path, 
     assert not {one for one in loaded(["compair"], tmp_path) if one.startswith("zoo.cli.command_")}
 
 
+def test_the_end_is_an_ordinary_one(tmp_path: Path) -> None:
+    """What is registered for the end of the process is called, output is whole, and the exit code is the command's."""
+    code = (
+        "import atexit, gc, sys, tempfile\n"
+        "from zoo.cli.app import main\n"
+        f"kept = tempfile.TemporaryDirectory(dir={str(tmp_path)!r})\n"
+        "atexit.register(lambda: print('registered', gc.get_freeze_count() > 0, file=sys.stderr))\n"
+        "main()"
+    )
+    for words, wanted in ((["list", "heads"], 0), (["list", "nothing"], 2)):
+        done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
+        assert done.returncode == wanted
+        assert done.stderr.splitlines()[-1] == "registered True"
+        assert done.stdout.endswith("zoo show NAME tells everything about one of them.\n") == (not wanted)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("words", [[], ["--help"], ["-h"], ["--version"]], ids=lambda words: "".join(words) or "bare")
 def test_help_imports_no_command(words: list[str], tmp_path: Path) -> None:
     """Neither commands nor plugins, nor what draws tables."""

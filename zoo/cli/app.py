@@ -1,6 +1,8 @@
 """The command `zoo`: global options and the list of commands."""
 
+import gc
 import os
+import sys
 from types import MappingProxyType
 from typing import Annotated
 
@@ -70,4 +72,8 @@ def globals_(
 def main() -> None:
     """Entry point of the console script."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow greets with lines that look like warnings
-    app(prog_name="zoo")
+    try:
+        app(prog_name="zoo")
+    finally:
+        if "keras" not in sys.modules:
+            gc.freeze()  # else Python, about to end, looks for cycles among all objects again and again
