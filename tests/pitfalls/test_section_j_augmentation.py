@@ -61,19 +61,19 @@ def test_pitfall_95_every_epoch_sees_new_pictures(bench: Bench, name: str, monke
     """What the network is trained on differs between epochs; what it is validated on are the raw pictures."""
     seen: list[np.ndarray[Any, Any]] = []
     known: list[Any] = []
-    batch, features = Task.batch, Task.features
+    batch, validation = Task.batch, Task.known
 
     def spy_batch(self: Task, *arguments: Any) -> Any:
         tensors, targets = batch(self, *arguments)
         seen.append(np.sort(tensors[0].reshape(len(tensors[0]), -1).sum(axis=1)))
         return tensors, targets
 
-    def spy_features(self: Task) -> Any:
-        known.append(features(self)[1])
-        return features(self)
+    def spy_known(self: Task) -> Any:
+        known.append(validation(self))
+        return known[-1]
 
     monkeypatch.setattr(Task, "batch", spy_batch)
-    monkeypatch.setattr(Task, "features", spy_features)
+    monkeypatch.setattr(Task, "known", spy_known)
     item, _, options = name.partition(":")
     augmentation = bench.catalog.augmentation(item)
     layers = augmentation.build(16, 0, **dict(part.split("=") for part in options.split(",") if part))

@@ -26,7 +26,7 @@ import os, sys
 from zoo.contracts import Head
 from zoo.hookspecs import hookimpl
 
-IN_WORKER = "zoo.worker" in sys.modules
+IN_WORKER = sys.argv[:1] == ["zoo.worker"]
 {top}
 
 def build(feature_shape, classes):
