@@ -154,7 +154,7 @@ class Dataset:
     def _known(self, rows: np.ndarray[Any, Any], channels: int) -> UInt8Array:
         """Thumbnails of training pictures; of a sample only these are decoded, if nothing is kept."""
         indices = self.indices("train")
-        if len(rows) == len(indices) or self.cache is not None:
+        if len(rows) == len(indices) or self.cache is not None or self.ready is not None:
             known: UInt8Array = self.side("train", THUMBNAIL, channels).pixels[rows]
             return known
         chosen = [indices[row] for row in rows.tolist()]
