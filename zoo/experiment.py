@@ -133,7 +133,8 @@ def run(
         record = dataclasses.replace(record, status=status, reason=in_one_line(problem.message, problem.hint))
     record = dataclasses.replace(record, seconds=time.perf_counter() - began)
     bench.store.finish(record)
-    gc.collect()
+    if not bench.networks.keeps:
+        gc.collect()
     bench.observe(RunEnded(record, index, total))
     if problem is not None and reraise:
         raise problem

@@ -33,6 +33,7 @@ class _Kept:
     """A network that is kept, with all its variables as they were after it was built."""
 
     key: Hashable
+    backbone: Hashable
     assembly: Assembly
     start: list[Array]
     delivery: Delivery
@@ -43,6 +44,7 @@ class Networks:
 
     def __init__(self) -> None:
         self._kept: _Kept | None = None
+        self._times: dict[Hashable, float] = {}
 
     def take(self, recipe: Recipe, catalog: Catalog) -> tuple[Built, Delivery]:
         """A recipe's network at its start, and how its runs are written.
@@ -52,6 +54,8 @@ class Networks:
             WeightsError: If the weights cannot be had.
         """
         key, kept = _key(recipe, catalog), self._kept
+        if kept is not None:
+            self._times[kept.backbone] = kept.delivery.milliseconds_per_image
         self._kept = None  # what fails now must not be taken for a good one later
         if kept is not None and kept.key == key:
             _set_back(kept, recipe, catalog)
@@ -61,10 +65,17 @@ class Networks:
             gc.collect()  # networks hold themselves in circles, and two at a time may be one too many
             built = build(recipe, catalog)
             start = [value_of(variable) for variable in built.assembly.model.variables]
-            kept = _Kept(key, built.assembly, start, Delivery(built.assembly.deliverable()))
+            backbone = (recipe.backbone, recipe.precision)
+            delivery = Delivery(built.assembly.deliverable(), self._times.get(backbone, 0.0))
+            kept = _Kept(key, backbone, built.assembly, start, delivery)
         if _can_be_kept(built.assembly):
             self._kept = kept
         return built, kept.delivery
+
+    @property
+    def keeps(self) -> bool:
+        """Whether there is a network for the next run; without, the last one is garbage."""
+        return self._kept is not None
 
     def forget(self) -> None:
         """Lets go of the network, for instance after a run that failed in the middle."""
