@@ -40,36 +40,51 @@ class Built:
         phases: Of the policy, with the recipe's learning rate.
         augment: Changes training pictures.
         solve: Solves the head where the backbone is fixed; None if it is trained by steps.
+        backbone: As it was before it was tapped and joined with a head, which it may be again.
     """
 
     assembly: Assembly
     phases: tuple[Phase, ...]
     augment: Augmenter
     solve: Solver | None = None
+    backbone: KerasModel = None
 
 
-def build(recipe: Recipe, catalog: Catalog) -> Built:
+def build(recipe: Recipe, catalog: Catalog, *, backbone: KerasModel = None) -> Built:
     """Builds what a recipe names. Seeds before each part, so that none depends on another's draws.
+
+    Args:
+        recipe: Of the run.
+        catalog: Where its items are looked up.
+        backbone: `Built.backbone` of a run with the same one, set back to its start; built anew if not given.
 
     Raises:
         ContractError: If a plugin's part is not what its contract says.
         WeightsError: If the weights cannot be had.
     """
-    from zoo.assembly import assemble, functional
+    from zoo.assembly import assemble
     from zoo.taps import tapped
 
     record = catalog.backbone(recipe.backbone.name)
+    own = _build_backbone(recipe, record) if backbone is None else backbone
+    head_item, blocks = catalog.head(recipe.head.name), record.blocks_for(recipe.backbone.values())
+    taps = head_item.taps(len(blocks), **recipe.head.values()) if head_item.taps else ()
+    body, blocks = tapped(own, blocks, taps, name=record.name)
+    head = build_head(recipe, catalog, body.outputs)
+    built = joined(assemble(body, head, blocks, name=record.name), recipe, catalog)
+    return dataclasses.replace(built, backbone=own)
+
+
+def _build_backbone(recipe: Recipe, record: Backbone) -> KerasModel:
+    from zoo.assembly import functional
+
     size, own = size_of(recipe.backbone), own_options(recipe.backbone)
     reseed(recipe.seed)
     weights = choose_weights(record, recipe.backbone)
     with building_in(recipe.precision):
         backbone = functional(record.build(size=size, weights=weights, **own), name=record.name)
     _check_input(backbone, recipe.backbone)
-    head_item, blocks = catalog.head(recipe.head.name), record.blocks_for(recipe.backbone.values())
-    taps = head_item.taps(len(blocks), **recipe.head.values()) if head_item.taps else ()
-    backbone, blocks = tapped(backbone, blocks, taps, name=record.name)
-    head = build_head(recipe, catalog, backbone.outputs)
-    return joined(assemble(backbone, head, blocks, name=record.name), recipe, catalog)
+    return backbone
 
 
 def build_head(recipe: Recipe, catalog: Catalog, features: Sequence[Any]) -> KerasModel:

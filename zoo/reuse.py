@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from zoo.assembly import Assembly
     from zoo.building import Built
+    from zoo.contracts import KerasModel
     from zoo.registry import Catalog
     from zoo.values import Recipe
 
@@ -32,15 +33,18 @@ if TYPE_CHECKING:
 class _Kept:
     """A network that is kept, with all its variables as they were after it was built."""
 
-    key: Hashable
-    backbone: Hashable
+    key: tuple[Hashable, Hashable]
     assembly: Assembly
+    backbone: KerasModel
     start: list[Array]
     delivery: Delivery
 
 
 class Networks:
-    """The network of the last run, for the next one. One is kept at a time, so memory does not grow with runs."""
+    """The network of the last run, for the next one: as a whole, or its backbone for another head.
+
+    One is kept at a time, so memory does not grow with runs.
+    """
 
     def __init__(self) -> None:
         self._kept: _Kept | None = None
@@ -55,19 +59,23 @@ class Networks:
         """
         key, kept = _key(recipe, catalog), self._kept
         if kept is not None:
-            self._times[kept.backbone] = kept.delivery.milliseconds_per_image
+            self._times[kept.key[0]] = kept.delivery.milliseconds_per_image
         self._kept = None  # what fails now must not be taken for a good one later
+        backbone = None
+        if kept is not None and kept.key[0] == key[0]:
+            for variable, value in zip(kept.assembly.model.variables, kept.start, strict=True):
+                variable.assign(value)
+            backbone = kept.backbone
         if kept is not None and kept.key == key:
-            _set_back(kept, recipe, catalog)
+            _draw_head(kept.assembly, recipe, catalog)
             built = joined(kept.assembly, recipe, catalog)
         else:
-            del kept
+            kept = None
             gc.collect()  # networks hold themselves in circles, and two at a time may be one too many
-            built = build(recipe, catalog)
+            built = build(recipe, catalog, backbone=backbone)
             start = [value_of(variable) for variable in built.assembly.model.variables]
-            backbone = (recipe.backbone, recipe.precision)
-            delivery = Delivery(built.assembly.deliverable(), self._times.get(backbone, 0.0))
-            kept = _Kept(key, backbone, built.assembly, start, delivery)
+            delivery = Delivery(built.assembly.deliverable(), self._times.get(key[0], 0.0))
+            kept = _Kept(key, built.assembly, built.backbone, start, delivery)
         if _can_be_kept(built.assembly):
             self._kept = kept
         return built, kept.delivery
@@ -82,19 +90,17 @@ class Networks:
         self._kept = None
 
 
-def _key(recipe: Recipe, catalog: Catalog) -> Hashable:
-    """What decides a network's graph and where it starts. Random weights are drawn from the seed, all in one go."""
+def _key(recipe: Recipe, catalog: Catalog) -> tuple[Hashable, Hashable]:
+    """What decides a backbone and where it starts, and its head. Random weights are drawn from the seed."""
     weights = weights_fingerprint(catalog.backbone(recipe.backbone.name), recipe.backbone)
     seed = recipe.seed if weights == "none" else None
-    return (recipe.backbone, weights, recipe.head, len(recipe.classes), recipe.precision, seed)
+    return (recipe.backbone, weights, recipe.precision, seed), (recipe.head, len(recipe.classes))
 
 
-def _set_back(kept: _Kept, recipe: Recipe, catalog: Catalog) -> None:
-    model, head = kept.assembly.model, kept.assembly.head
-    for variable, value in zip(model.variables, kept.start, strict=True):
-        variable.assign(value)
-    fresh = build_head(recipe, catalog, head.inputs)
-    for mine, new in zip(head.variables, fresh.variables, strict=True):
+def _draw_head(assembly: Assembly, recipe: Recipe, catalog: Catalog) -> None:
+    """Gives the head the weights that its initialisers draw from the run's seed."""
+    fresh = build_head(recipe, catalog, assembly.head.inputs)
+    for mine, new in zip(assembly.head.variables, fresh.variables, strict=True):
         mine.assign(value_of(new))
 
 

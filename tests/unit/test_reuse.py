@@ -101,7 +101,8 @@ def test_a_run_does_not_depend_on_those_before_it(weighted: tuple[Bench, str], p
     options = {"backbone": f"tiny:{weights}", "head": "mlp", "epochs": 4}
     recipe = bench.recipe(policy, **options, seed=3, learning_rate=0.01)
     networks = Networks()
-    for before in (bench.recipe("unfreeze-all", **options), bench.recipe(policy, **options, seed=1)):
+    other = options | {"head": "concat-pool"}  # the backbone goes on to another head
+    for before in (bench.recipe("unfreeze-all", **other), bench.recipe(policy, **options, seed=1)):
         trained(bench, networks, before)
     again, values = trained(bench, networks, recipe)
     first, expected = trained(bench, Networks(), recipe)
@@ -137,8 +138,11 @@ def test_another_network_is_another_network(weighted: tuple[Bench, str]) -> None
         return networks.take(recipe, bench.catalog)[0].assembly
 
     first = network()
+    body = first.model.get_layer("stem_conv")
     assert network(learning_rate=0.5, seed=9) is first
+    assert network(head="concat-pool").model.get_layer("stem_conv") is body, "another head has the same backbone"
     assert network(head="mlp") is not first
+    assert network(precision="bfloat16").model.get_layer("stem_conv") is not body
     random = network(backbone="tiny")
     assert network(backbone="tiny") is random
     assert network(backbone="tiny", seed=1) is not random
