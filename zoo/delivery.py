@@ -35,7 +35,8 @@ class Delivery:
         milliseconds_per_image: What another network with the same backbone took, if it is known: heads hardly count.
 
     Attributes:
-        milliseconds_per_image: What the whole network takes for a picture; known after the first run.
+        milliseconds_per_image: What the whole network takes for a picture; known after the first run, or told before
+            it by who has run its backbone.
     """
 
     def __init__(self, model: KerasModel, milliseconds_per_image: float = 0.0) -> None:

@@ -209,6 +209,8 @@ def _execute(record: RunRecord, bench: Bench) -> RunRecord:
         check_delivered(trained.probabilities[rows], delivered, precision=recipe.precision)
 
     bench.observe(Stage("saving the model"))
+    whole = built.assembly.prefix(len(built.assembly.blocks))
+    delivery.milliseconds_per_image = delivery.milliseconds_per_image or 1000 * bench.cache.paces.get(whole, 0.0)
     delivery.write(bench.store.folder(record.id), sides[1].pixels, check)
     scores = statistics.score(trained.probabilities, sides[1].labels)
     inference = inference_accuracy(built, sides[0], bench.cache)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import math
+import statistics
 import sys
+import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
     Arrays = tuple[np.ndarray[Any, Any], ...]
 
 GIB = 1 << 30
+
+_WARM = 3  # batches that are too few to time
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,7 @@ class FeatureCache:
     disk: DiskCache | None = None
     observe: Observer = ignore
     surroundings: str = ""
+    paces: WeakKeyDictionary[KerasModel, float] = field(default_factory=WeakKeyDictionary, repr=False)
     _entries: OrderedDict[str, Arrays] = field(default_factory=OrderedDict, repr=False)
 
     def features(
@@ -222,14 +228,18 @@ class FeatureCache:
         return stored
 
     def _fill(self, stored: Arrays, path: Sequence[KerasModel], source: Sequence[np.ndarray[Any, Any]]) -> None:
-        count = len(source[0])
+        count, seconds = len(source[0]), []
         for rows in batches(count):
             parts = [tensor[rows] for tensor in source]
+            began = time.perf_counter()
             for model in path:
                 parts = forward_batch(model, parts)
+            seconds.append(time.perf_counter() - began)
             for tensor, part in zip(stored, parts, strict=True):
                 tensor[rows] = part
             self.observe(Progress("computing frozen features", rows.stop, count))
+        if len(seconds) > _WARM:
+            self.paces[path[0]] = statistics.median(seconds[1:]) / BATCH  # the first pass traces the graph
 
     def _make_room(self) -> None:
         def held() -> int:

@@ -193,3 +193,13 @@ def test_no_closed_block_means_the_pictures_themselves(bench: Bench) -> None:
     features = FeatureCache().features((), bench.pixels, key="train")
     assert isinstance(features, Features)
     assert features.take(slice(2))[0].base is bench.pixels
+
+
+def test_what_many_batches_took_is_remembered(bench: Bench) -> None:
+    """Five batches tell what a picture costs; two say nothing, for the first of them traces the graph."""
+    (closed,) = path_of(bench)[:1]
+    cache = FeatureCache()
+    cache.features((closed,), bench.pixels, key="few")
+    assert closed not in cache.paces
+    cache.features((closed,), np.tile(bench.pixels, (3, 1, 1, 1)), key="many")
+    assert 0 < cache.paces[closed] < 1
