@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 GIB = 1 << 30
 
+_IDLE = frozenset({"name", "seed", "trainable"})  # what in a configuration changes nothing in inference mode
+
 _WARM = 3  # batches that are too few to time
 
 
@@ -270,7 +272,7 @@ def _bytes(shapes: Sequence[tuple[int, ...]], kinds: Sequence[Any]) -> int:
 def fingerprint(prefix: KerasModel) -> str:
     """Hex SHA-256 over the graph (kinds, configurations and wiring of its layers) and the bytes of all weights.
 
-    Names and seeds are left out: they depend on what was built before, and change nothing in inference mode. Of layers
+    Names, seeds and whether a layer is trained are left out: they change nothing in inference mode. Of layers
     that are not Keras' own the code counts too, so that a plugin in the making is not taken for its past: the bytes of
     the file that defines them, as in `building.codes_of`.
     """
@@ -311,7 +313,7 @@ def _place_of(tensor: Any, place: dict[str, str]) -> str:  # noqa: ANN401 - a Ke
 def _plain(config: Any) -> str:  # noqa: ANN401 - any configuration
     """A configuration as text, without names and seeds."""
     if isinstance(config, dict):
-        kept = sorted((str(key), _plain(value)) for key, value in config.items() if key not in {"name", "seed"})
+        kept = sorted((str(key), _plain(value)) for key, value in config.items() if key not in _IDLE)
         return repr(kept)
     if isinstance(config, list | tuple):
         return repr([_plain(value) for value in config])

@@ -203,3 +203,14 @@ def test_what_many_batches_took_is_remembered(bench: Bench) -> None:
     assert closed not in cache.paces
     cache.features((closed,), np.tile(bench.pixels, (3, 1, 1, 1)), key="many")
     assert 0 < cache.paces[closed] < 1
+
+
+def test_features_are_known_whatever_is_open(bench: Bench, passes: Callable[[], list[str]]) -> None:
+    """While a phase is open its closed layers are not trained; afterwards all are. The features are the same ones."""
+    built = bench.build(bench.recipe())
+    cache = FeatureCache()
+    with built.assembly.opened(built.phases[0]):
+        cache.features(built.assembly.path(4), bench.pixels, key="train")
+    assert passes()
+    cache.features(built.assembly.path(4), bench.pixels, key="train")
+    assert passes() == []
