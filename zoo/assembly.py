@@ -111,8 +111,8 @@ class Assembly:
             self._parts[key] = keras.Model(entry, result, name="_".join(str(part) for part in key[:2]))
         return self._parts[key]
 
-    def forget_tails(self, kept: Sequence[Hashable]) -> None:
-        """Lets go of tails that are compiled for something else, with their functions and optimisers."""
+    def forget_rests(self, kept: Sequence[Hashable]) -> None:
+        """Lets go of each `rest` that is compiled for something else, with their functions and optimisers."""
         for key in [key for key in self._parts if key[0] == "rest" and key[-1] not in {None, *kept}]:
             del self._parts[key]
 

@@ -117,8 +117,8 @@ class FeatureCache:
         if not path:
             return Features(stored=(pixels,), pixels=pixels, path=())
         names = [key]
-        for print_ in prints or [fingerprint(model) for model in path]:
-            names.append(f"{names[-1]}:{print_}")
+        for mark in prints or [fingerprint(model) for model in path]:
+            names.append(f"{names[-1]}:{mark}")
         stored = self._known(names[-1])
         if stored is None:
             stored = self._derived(path, pixels, names[1:], about)

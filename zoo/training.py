@@ -115,7 +115,7 @@ def train(
         names = (len(recipe.classes), augment or Augmenter(), cache, parts, recipe.views, recipe.seed)
         return Task(assembly, phase, tail, learner, validation, *names, str(recipe.backbone))
 
-    assembly.forget_tails([purpose(phase, recipe, accumulate=parts) for phase in phases])
+    assembly.forget_rests([purpose(phase, recipe, accumulate=parts) for phase in phases])
     phases, notes = _with_rate(assembly, phases, recipe, task_of, solves=solve is not None, observe=observe)
     most = steps = adapting = 0
     for phase in phases:

@@ -335,7 +335,7 @@ class RunRecord:
         trainable_weights: Scalar weights given to an optimiser, most over the phases.
         total_weights: Scalar weights of the model.
         seconds: Wall time.
-        milliseconds_per_image: Median inference time of a picture in a batch, model only.
+        milliseconds_per_image: Median time of a picture in a batch; of the backbone alone where that was run.
         environment: Versions, backend, threads.
         started: ISO 8601, UTC.
     """

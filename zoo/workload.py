@@ -24,13 +24,13 @@ ADAPTING = 0.3
 """Forward passes more where statistics adapt."""
 
 TRACE, TRACE_PREDICT = 8.0, 3.0
-"""Tracing a training step and a forward pass of a whole network, in times that building it took."""
+"""Tracing a training step and a forward pass of a whole network, in times that building it took: a rough guess."""
 
 HEAD_STEP = 0.003
 """Seconds of a step where no block is open."""
 
 START, ROW = 6.0, 1.0
-"""Seconds until a worker can work, and that a run takes to be written down."""
+"""Seconds until a worker can work, and that a run takes to be written down: guesses for a slow machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +165,7 @@ class _Sums:
     own: int = 0
     shared: dict[tuple[str, str, int], list[str]] = field(default_factory=dict)
     graphs: set[str] = field(default_factory=set)
+    starts: set[str] = field(default_factory=set)
     purposes: set[tuple[str, str, int]] = field(default_factory=set)
 
 
@@ -234,7 +235,9 @@ def _add(sums: _Sums, job: Job, network: Network, train: int, validation: int) -
     sums.other += ROW
     if job.graph not in sums.graphs:
         sums.graphs.add(job.graph)
-        sums.other += network.build * (2 + TRACE_PREDICT) + 128 * network.forward
+        # Another head takes the backbone as it is; its first file is loaded, which builds it once.
+        sums.other += network.build * (1.5 if job.start in sums.starts else 2 + TRACE_PREDICT)
+        sums.starts.add(job.start)
     for phase in job.phases:
         boundary = max(0, network.blocks - max(0, phase.open_blocks))
         if phase.re_estimated_blocks:

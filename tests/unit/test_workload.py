@@ -63,6 +63,18 @@ def test_frozen_work_is_counted_once() -> None:
     assert found.traced == 2, "seeds and rates share a training step, heads do not"
 
 
+def test_a_second_head_does_not_build_the_backbone_again() -> None:
+    """It costs less than a second backbone does."""
+    slow = dataclasses.replace(NETWORK, build=10.0)
+    options: dict[str, Any] = {"train": 100, "validation": 20, "finished": 0, "decode": 0.0, "pixels": 0, "free": 0}
+
+    def rest(*jobs: Job) -> float:
+        return forecast(jobs, {"net": slow}, **options, base_memory=0).other_seconds
+
+    alone = rest(JOB)
+    assert alone < rest(JOB, changed(graph="net · mlp")) < rest(JOB, changed(graph="other · gap", start="other"))
+
+
 def test_random_weights_share_nothing_between_seeds() -> None:
     """Networks with other weights have other features."""
     found = told(changed(start="net, seed 0"), changed(start="net, seed 1"))
@@ -97,7 +109,7 @@ def test_a_solved_head_takes_no_steps_and_a_finished_grid_nothing() -> None:
     """Only writing it down is left; without runs there is nothing at all."""
     solved = told(changed(solved=True))
     assert (solved.training_seconds, solved.traced) == (0.0, 0)
-    assert solved.other_seconds == pytest.approx(START + ROW + 128 * 0.1)
+    assert solved.other_seconds == pytest.approx(START + ROW)
     nothing = told(finished=5)
     assert (nothing.runs, nothing.seconds, nothing.memory) == (5, 0.0, 0)
 
