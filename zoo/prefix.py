@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from zoo.errors import TrainingError
 from zoo.events import Note, Progress, ignore
 from zoo.forward import BATCH, batches, forward, forward_batch, value_of
 from zoo.graph import inputs_of, maker_of
@@ -129,23 +130,24 @@ class FeatureCache:
     def view(
         self,
         path: Sequence[KerasModel],
-        pixels: np.ndarray[Any, Any],
         change: Callable[[np.ndarray[Any, Any]], tuple[Any, Any]],
         *,
         order: np.ndarray[Any, Any],
         key: str,
-    ) -> Arrays | None:
+    ) -> Arrays:
         """What models make of one augmented version of all pictures, and its targets; kept in memory only.
 
         Args:
             path: As in `features`, at least one model.
-            pixels: uint8 (n, size, size, channels).
             change: Called with row numbers of at most a batch; gives augmented pictures and targets (rows, classes).
             order: Of the pictures: those of one batch may be mixed with one another.
             key: Names the pictures, the augmentation with its seed, and the fingerprints of the models.
 
         Returns:
-            The tensors and, as the last one, the targets; None if they are too large to be kept.
+            The tensors and, as the last one, the targets.
+
+        Raises:
+            TrainingError: If they are too large to be kept.
         """
         if key in self._entries:
             self._entries.move_to_end(key)
@@ -156,11 +158,13 @@ class FeatureCache:
             parts = [*pass_through(path, pictures), targets]
             if not stored:
                 shapes = [(len(order), *part.shape[1:]) for part in parts]
-                if _bytes(shapes, [part.dtype for part in parts]) > self.limit:
-                    self._tell_too_large(
-                        path, pixels, then="each epoch has new augmented versions instead of the views"
+                size = _bytes(shapes, [part.dtype for part in parts])
+                if size > self.limit:  # new versions instead would make the numbers depend on the memory there is
+                    raise TrainingError(
+                        f"A view of {len(order)} pictures takes {size / GIB:.2g} GiB, more than the "
+                        f"{self.limit / GIB:.2g} GiB that features may take in memory.",
+                        hint="Leave --views at 0, or close more blocks, or use a smaller picture size.",
                     )
-                    return None
                 stored = tuple(np.empty(shape, part.dtype) for shape, part in zip(shapes, parts, strict=True))
             for tensor, part in zip(stored, parts, strict=True):
                 tensor[order[rows]] = part
@@ -250,17 +254,11 @@ class FeatureCache:
         while held() > self.limit:
             self._entries.popitem(last=False)
 
-    def _tell_too_large(
-        self,
-        path: Sequence[KerasModel],
-        pixels: np.ndarray[Any, Any],
-        *,
-        then: str = "they are computed anew in every epoch",
-    ) -> None:
+    def _tell_too_large(self, path: Sequence[KerasModel], pixels: np.ndarray[Any, Any]) -> None:
         size = len(pixels) * _bytes(*_signature(path[-1]))
         text = (
             f"The features of {len(pixels)} pictures would take {size / GIB:.1f} GiB, more than the limit of "
-            f"{self.limit / GIB:.1f} GiB: {then}."
+            f"{self.limit / GIB:.1f} GiB: they are computed anew in every epoch."
         )
         self.observe(Note(text, level="warning"))
 

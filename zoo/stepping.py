@@ -103,7 +103,7 @@ class Task:
         about = {"backbone": self.backbone, "part": part, "boundary": blocks, "size": side.pixels.shape[1]}
         return self.cache.features(self.path, side.pixels, key=side.key, prints=self._prints, about=about)
 
-    def _view(self, epoch: int) -> tuple[Features | None, Array]:
+    def _view(self, epoch: int) -> tuple[Features, Array]:
         pixels, targets, number = self.learner.pixels, self.targets, epoch % self.views
         order = np.random.default_rng([self.seed, 0x51E3, number]).permutation(len(pixels))
         augment: list[Augmenter] = []
@@ -114,10 +114,8 @@ class Task:
             return augment[0](pixels[rows], targets[rows])
 
         key = ":".join([self.learner.key, self.augment.key, str(number), *self._prints])
-        stored = self.cache.view(self.path, pixels, change, order=order, key=key)
+        stored = self.cache.view(self.path, change, order=order, key=key)
         reseed(int(np.random.SeedSequence([self.seed, epoch]).generate_state(1)[0]))  # whether it was known or not
-        if stored is None:
-            return None, targets
         return Features(stored=stored[:-1], pixels=pixels, path=self.path), stored[-1]
 
     def batch(self, learner: Features | None, rows: Array, targets: Array) -> tuple[list[Array], Array]:
