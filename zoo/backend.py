@@ -95,6 +95,29 @@ def is_accelerated() -> bool:
     return bool(get_device() != "cpu")
 
 
+def rounds_products() -> bool:
+    """Whether float32 products may be computed with fewer than 23 bits of mantissa, as accelerators do if they may.
+
+    TensorFloat-32 of NVIDIA's GPUs keeps 10 bits: on by default under TensorFlow and JAX, and in torch's convolutions.
+    TPUs keep 7. Which kernel is taken depends on the shape of the batch, so the same picture may get another
+    probability in another batch.
+    """
+    if not is_accelerated():
+        return False
+    backend = require_keras().backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        return bool(tf.config.experimental.tensor_float_32_execution_enabled())
+    if backend == "jax":
+        import jax
+
+        return jax.config.jax_default_matmul_precision not in {"float32", "highest"}
+    import torch
+
+    return bool(torch.backends.cudnn.allow_tf32 or torch.get_float32_matmul_precision() != "highest")
+
+
 @contextlib.contextmanager
 def clean_state(seed: int) -> Iterator[None]:
     """Seeds Python, NumPy and Keras and sets float32 for the time of one run; gives the person's own state back.
