@@ -40,6 +40,29 @@ def test_pitfall_15_each_phase_changes_what_it_declares(bench: Bench) -> None:
             assert moved == built.assembly.is_open(weight, phase), weight.path
 
 
+@pytest.mark.parametrize("policy", ["unfreeze-all", "lp-ft"])
+def test_pitfall_16_whoever_watches_cannot_disturb_by_compiling(bench: Bench, policy: str) -> None:
+    """An observer that opens everything and compiles the network after every epoch: same losses, same weights.
+
+    Observers get events and no model; this one got hold of it anyway.
+    """
+    recipe = bench.recipe(policy, epochs=4)
+    undisturbed, disturbed = bench.build(recipe), bench.build(recipe)
+    expected = bench.train(undisturbed, recipe).history
+    compiled = []
+
+    def compiles(event: object) -> None:
+        if isinstance(event, EpochEnded):
+            model = disturbed.assembly.model
+            model.compile("sgd", "categorical_crossentropy")
+            compiled.append(event.record.epoch)
+
+    found = bench.train(disturbed, recipe, observe=compiles).history
+    assert compiled == [1, 2, 3, 4]
+    assert [record.loss for record in found] == [record.loss for record in expected]
+    assert all(np.array_equal(*pair) for pair in zip(values(undisturbed), values(disturbed), strict=True))
+
+
 def test_pitfall_17_a_second_phase_starts_where_the_first_ended(bench: Bench) -> None:
     """The first validation loss of a second phase at a rate of almost nothing is the best one of the first phase."""
     recipe = bench.recipe(head=STILL, epochs=2)
@@ -56,6 +79,27 @@ def test_pitfall_18_nothing_is_carried_over_between_runs(bench: Bench) -> None:
     after = bench.train(bench.build(recipe), recipe)
     alone = bench.train(bench.build(recipe), recipe)
     assert [r.loss for r in after.history] == [r.loss for r in alone.history]
+
+
+def test_pitfall_19_a_frozen_run_goes_on_in_plain_keras(bench: Bench, tmp_path: Any) -> None:
+    """Saved after freeze-all, loaded, all opened and trained: no optimiser state is in the file that could not fit."""
+    from zoo.artefact import load_model, save_model
+
+    recipe = bench.recipe("freeze-all")
+    built = bench.build(recipe)
+    bench.train(built, recipe)
+    save_model(built.assembly.deliverable(), tmp_path)
+    model = load_model(tmp_path)
+    assert not hasattr(model, "optimizer")
+    said = model.predict(bench.pixels, verbose=0)
+    model.trainable = True
+    before = [value_of(weight) for weight in model.trainable_weights]
+    model.compile(keras.optimizers.Adam(1e-2), "sparse_categorical_crossentropy")
+    assert np.array_equal(model.predict(bench.pixels, verbose=0), said)
+    model.fit(bench.pixels.astype(np.float32), bench.labels, batch_size=16, verbose=0)
+    moved = [not np.array_equal(old, value_of(now)) for old, now in zip(before, model.trainable_weights, strict=True)]
+    assert len(moved) == sum(weight.trainable for weight in built.assembly.weights)
+    assert np.mean(moved) > 0.9  # a bias before BatchNorm on batch statistics has no gradient
 
 
 def test_pitfall_20_cuts_lie_between_blocks(bench: Bench) -> None:
