@@ -102,7 +102,7 @@ def scout(
         draw = {"fractions": split, "split_seed": split_seed}
         whole = dataset_of(data, items, opened, source=source, specs=rows, disk=disk, observe=watch, **draw)
         dataset = _sampled(whole, pictures)
-        found, absent = _tried(rows, dataset, items, opened, watch, named=bool(backbones))
+        found, absent = _tried(rows, dataset, items, opened, watch, named=bool(backbones), download=download)
     if not found:
         raise _nothing(absent)
     return Ranking(
@@ -165,7 +165,14 @@ def _sampled(dataset: Dataset, most: int) -> Dataset:
 
 
 def _tried(
-    rows: Sequence[Row], dataset: Dataset, catalog: Catalog, store: Store, observe: Observer, *, named: bool
+    rows: Sequence[Row],
+    dataset: Dataset,
+    catalog: Catalog,
+    store: Store,
+    observe: Observer,
+    *,
+    named: bool,
+    download: bool,
 ) -> tuple[list[tuple[Candidate, Scored | None]], list[str]]:
     """What was found of each backbone, and the names of those whose weights are absent although nobody named them."""
     from zoo.experiment import make_bench
@@ -186,14 +193,19 @@ def _tried(
             if not named:
                 absent.append(candidate.backbone)
                 continue
-            reason = in_one_line(error.message, "Allow downloads with --download (download=True).")
-            candidate = dataclasses.replace(candidate, reason=reason)
+            candidate = dataclasses.replace(candidate, reason=_missing(error, download=download))
         except Exception as error:  # noqa: BLE001 - a backbone that fails costs its own row only, whatever a plugin raises
             candidate = dataclasses.replace(candidate, reason=_reason(error))
             observe(Note(f"{candidate.backbone}: {candidate.reason}", level="warning"))
         found.append((candidate, scores))
     observe(Progress("scouting backbones", len(rows), len(rows)))
     return found, absent
+
+
+def _missing(error: AbsentWeightsError, *, download: bool) -> str:
+    if download:
+        return in_one_line(error.message, error.hint)
+    return "Its weights are not on this machine. Allow downloads with --download (download=True)."
 
 
 def _scored(features: Array, labels: Array) -> Scored:
@@ -245,12 +257,9 @@ def _passed(recipe: Recipe, bench: Bench) -> tuple[Array, Array]:
     assembly = build(recipe, bench.catalog).assembly
     blocks = len(assembly.blocks)
     path = assembly.path(blocks)
-    about = {
-        "backbone": str(recipe.backbone),
-        "part": "train",
-        "boundary": f"{blocks} of {blocks} blocks",
-        "size": size,
-    }
+    boundary = f"{blocks} of {blocks} blocks"
+    about: dict[str, str | int] = {"backbone": str(recipe.backbone), "part": "train", "boundary": boundary}
+    about["size"] = size
     prints = [fingerprint(model) for model in path]
     kept = bench.cache.features(path, side.pixels, key=side.key, prints=prints, about=about)
     parts = [kept.take(slice(start, start + BATCH)) for start in range(0, len(kept), BATCH)]

@@ -1,6 +1,6 @@
 """`zoo scout`: rank backbones before any training."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,6 +11,15 @@ from zoo.errors import UsageError
 FORMAT = 1
 _FAILED = 5  # the exit code of a TrainingError
 
+Data = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="DATA",
+        help="Folder with one sub-folder of pictures per class (or train/ and val/ above those), a table (.csv, .tsv, "
+        ".parquet) with a path and a label in each row, or `demo`.",
+        show_default=False,
+    ),
+]
 Backbones = Annotated[
     list[str] | None,
     typer.Option(
@@ -46,7 +55,7 @@ RankBy = Annotated[
 
 def scout(
     context: typer.Context,
-    data: options.Data = None,
+    data: Data = None,
     *,
     backbone: Backbones = None,
     pictures: Pictures = None,
@@ -72,7 +81,7 @@ def scout(
         )
     from zoo.grid import parse_split
 
-    given = {
+    given: dict[str, Any] = {
         "pictures": pictures,
         "rank_by": None if rank_by is None else rank_by.replace("-", "_"),
         "split": None if split is None else parse_split(split),
