@@ -1,6 +1,7 @@
 """Measured answers about BatchNorm, shifted pictures, batches, heads and scores.
 
     python benchmarks/measure.py shifts --data PICTURES PICTURES [--ledger FILE] [--json FILE]
+    python benchmarks/measure.py scaling --data PICTURES
 """
 
 from __future__ import annotations
@@ -10,34 +11,51 @@ import dataclasses
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
-from evidence import graded
+from evidence import graded, scaling
 from evidence.rig import Ledger
+
+PARTS: dict[str, Any] = {"shifts": graded, "scaling": scaling}
+"""What can be measured."""
+
+
+def arguments() -> argparse.Namespace:
+    """What the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("part", choices=PARTS)
+    add("--data", nargs="+", default=["demo"], help="folders with one sub-folder for each class, or demo")
+    add("--shifts", nargs="+", metavar="SHIFT", help="some of the shifts, as 'blur 2'")
+    add("--set", nargs="+", default=[], metavar="NAME=NUMBER", help="settings of the part, as size=64 epochs=3")
+    add("--ledger", type=Path, metavar="FILE", help="remember finished runs there, and take them from there")
+    add("--as-far", action="store_true", help="train nothing: what the ledger has")
+    add("--write", type=Path, metavar="FOLDER", help="write the shifted copies there, and nothing else")
+    add("--json", type=Path, metavar="FILE", help="write everything that was measured")
+    return parser.parse_args()
+
+
+def plan_of(wanted: argparse.Namespace) -> Any:  # noqa: ANN401 - each part has its own
+    """The part's plan with what was asked for."""
+    part = PARTS[wanted.part]
+    several = wanted.part == "shifts"
+    plan = part.Plan(data=tuple(wanted.data) if several else wanted.data[0])
+    changes: dict[str, Any] = {name: int(value) for name, _, value in (one.partition("=") for one in wanted.set)}
+    if wanted.shifts:
+        changes["shifts"] = tuple(wanted.shifts)
+    return dataclasses.replace(plan, **changes)
 
 
 def main() -> None:
     """Measures a part, prints its table and writes JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add = parser.add_argument
-    add("part", choices=["shifts"])
-    add("--data", nargs="+", default=["demo"])
-    add("--shifts", nargs="+")
-    add("--seeds", type=int, default=2)
-    add("--ledger", type=Path)
-    add("--json", type=Path)
-    add("--write", type=Path)
-    add("--as-far", action="store_true")
-    wanted = parser.parse_args()
-    plan = graded.Plan(data=tuple(wanted.data), seeds=wanted.seeds)
-    if wanted.shifts:
-        plan = dataclasses.replace(plan, shifts=tuple(wanted.shifts))
-    ledger = Ledger(wanted.ledger)
+    wanted = arguments()
+    part, plan, ledger = PARTS[wanted.part], plan_of(wanted), Ledger(wanted.ledger)
     if wanted.write:
         graded.write_copies(plan, wanted.write)
         return
     if not wanted.as_far:
-        graded.train(plan, ledger, lambda text: print(text, file=sys.stderr, flush=True))
-    document = graded.collect(plan, ledger)
+        part.train(plan, ledger, lambda text: print(text, file=sys.stderr, flush=True))  # noqa: T201 - shows life
+    document = part.collect(plan, ledger)
     if wanted.json:
         wanted.json.write_text(json.dumps(document, indent=1), encoding="utf-8")
 
