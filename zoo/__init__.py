@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zoo.board import Board
+    from zoo.candidates import Candidate, Ranking
     from zoo.catalog import augmentations, backbones, heads, policies, sources
     from zoo.comparison import compare, fit, leaderboard
     from zoo.contracts import Augmentation, Backbone, Block, Head, Option, Phase, Policy, Source, Weights
@@ -25,10 +26,12 @@ if TYPE_CHECKING:
     from zoo.planning import plan
     from zoo.previews import preview
     from zoo.runs import Prediction, Run, load
+    from zoo.scouting import scout
     from zoo.workload import Forecast
 
 _HOMES = {
     "zoo.board": ("Board",),
+    "zoo.candidates": ("Candidate", "Ranking"),
     "zoo.catalog": ("augmentations", "backbones", "heads", "policies", "sources"),
     "zoo.comparison": ("compare", "fit", "leaderboard"),
     "zoo.contracts": ("Augmentation", "Backbone", "Block", "Head", "Option", "Phase", "Policy", "Source", "Weights"),
@@ -37,6 +40,7 @@ _HOMES = {
     "zoo.planning": ("plan",),
     "zoo.previews": ("preview",),
     "zoo.runs": ("Prediction", "Run", "load"),
+    "zoo.scouting": ("scout",),
     "zoo.workload": ("Forecast",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
@@ -48,6 +52,7 @@ __all__ = [  # noqa: RUF022 - sorted as a person looks for them, without regard 
     "backbones",
     "Block",
     "Board",
+    "Candidate",
     "compare",
     "DataError",
     "fit",
@@ -65,7 +70,9 @@ __all__ = [  # noqa: RUF022 - sorted as a person looks for them, without regard 
     "Policy",
     "Prediction",
     "preview",
+    "Ranking",
     "Run",
+    "scout",
     "Source",
     "sources",
     "StoreError",
