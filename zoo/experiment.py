@@ -21,7 +21,8 @@ from zoo.environment import environment
 from zoo.errors import DivergedError, TrainingError, WeightsError, ZooError
 from zoo.events import Note, RunEnded, RunStarted, Stage, ignore
 from zoo.forward import value_of
-from zoo.proof import check_delivered, early_notes, inference_accuracy, prove, verdict
+from zoo.explaining import Done, explain_divergence, explanation_of
+from zoo.proof import check_delivered, early_notes, inference_accuracy, momenta_of, prove, verdict
 from zoo.rate_curve import read_curve, write_curve
 from zoo.recipe import item_origins, recipe_digest, row_digest
 from zoo.runtime import runtime
@@ -131,6 +132,9 @@ def run(
         bench.store.save_traceback(run_id, traceback.format_exc())
         status: Status = "diverged" if isinstance(problem, DivergedError) else "failed"
         record = dataclasses.replace(record, status=status, reason=in_one_line(problem.message, problem.hint))
+        if isinstance(problem, DivergedError):
+            told = explain_divergence(recipe, bench.store.get(run_id).history, problem.message)
+            record = dataclasses.replace(record, explanation=told)
     record = dataclasses.replace(record, seconds=time.perf_counter() - began)
     bench.store.finish(record)
     if not bench.networks.keeps:
@@ -203,7 +207,9 @@ def _execute(record: RunRecord, bench: Bench) -> RunRecord:
     notes = early_notes(recipe, built, len(sides[0].labels))
     for text in notes:
         bench.observe(Note(text, level="warning"))
-    trained, receipt = _trained(record, bench, built, sides)
+    before = [value_of(weight.variable) for weight in built.assembly.weights]
+    trained = _trained(record, bench, built, sides)
+    receipt = prove(built, trained, before)
 
     def check(rows: np.ndarray[Any, Any], delivered: np.ndarray[Any, Any]) -> None:
         check_delivered(trained.probabilities[rows], delivered, precision=recipe.precision)
@@ -222,10 +228,13 @@ def _execute(record: RunRecord, bench: Bench) -> RunRecord:
         labels=sides[1].labels,
         probabilities=trained.probabilities,
     )
+    done = Done(recipe, built, trained, scores, inference, receipt, sides, before, momenta_of(built))
+    thumbnails = _thumbnails(bench.store, recipe)
     return dataclasses.replace(
         record,
         status=status,
         reason=reason,
+        explanation=explanation_of(done, dataset, bench.cache, thumbnails=thumbnails, observe=bench.observe),
         notes=(*notes, *trained.notes, *late),
         validation=scores,
         train_accuracy=trained.history[-1].accuracy,
@@ -252,12 +261,18 @@ def _with_batches_of(size: int, record: RunRecord, bench: Bench) -> RunRecord:
     return dataclasses.replace(done, recipe=recipe, notes=(*done.notes, text))
 
 
-def _trained(record: RunRecord, bench: Bench, built: Built, sides: tuple[Side, Side]) -> tuple[Trained, Receipt]:
-    """Trains a network in place, and proves what moved."""
+def _thumbnails(store: Store, recipe: Recipe) -> float | None:
+    """Accuracy of the nearest neighbour among thumbnails, which the call has measured for its board."""
+    fitting = [one for one in store.board_contexts() if (one["data"], one["split"]) == (recipe.data, recipe.split)]
+    lines = [line for one in fitting for line in one["baselines"] if line["name"] == "nearest neighbour"]
+    return float(lines[-1]["accuracy"]) if lines else None
+
+
+def _trained(record: RunRecord, bench: Bench, built: Built, sides: tuple[Side, Side]) -> Trained:
+    """Trains a network in place."""
     from zoo.training import train
 
-    before = [value_of(weight.variable) for weight in built.assembly.weights]
-    trained = train(
+    return train(
         built.assembly,
         built.phases,
         record.recipe,
@@ -268,7 +283,6 @@ def _trained(record: RunRecord, bench: Bench, built: Built, sides: tuple[Side, S
         judge=statistics.score,
         observe=_recording(bench, record.id),
     )
-    return trained, prove(built, trained, before)
 
 
 def _recording(bench: Bench, run_id: str) -> Observer:
