@@ -99,6 +99,7 @@ def measure(
     rows: Sequence[int] | Array | None = None,
     batch_size: int = BATCH,
     places: int | None = PLACES,
+    by_batch: bool = False,
     observe: Observer = ignore,
 ) -> Moments:
     """Runs pictures through a network in inference mode, once, and keeps what its BatchNorm layers saw.
@@ -112,22 +113,16 @@ def measure(
         rows: Which of them, in the order wanted; all if not given.
         batch_size: Pictures in a batch, at least 1. All batches have as many, the last is filled up and cut.
         places: Places on a side of the grid on which larger maps are looked at; None for all places.
+        by_batch: BatchNorm layers normalise each batch with its own statistics, as in `batch_features`: what a layer
+            sees is then what it would in training.
         observe: Gets progress of `measuring statistics`.
 
     Returns:
         NumPy arrays, on every backend, with a first side as long as `rows`.
     """
-    chosen = np.arange(len(pictures)) if rows is None else np.asarray(rows, np.int64)
     seen = Seen(places)
-    with contextlib.ExitStack() as stack:
-        for layer in _parts(model):
-            worn = watched(layer, seen, by_batch=False)
-            if worn is not None:
-                stack.enter_context(wearing(layer, worn))
-        columns = list(
-            _columns(_Probe(model, seen), pictures, chosen, batch_size, observe, task="measuring statistics")
-        )
-    *single, features = columns
+    task = "estimating statistics" if by_batch else "measuring statistics"
+    *single, features = _passed(model, pictures, rows, batch_size, seen, by_batch=by_batch, observe=observe, task=task)
     return Moments(tuple(_record(layer, single) for layer in seen.layers()), features)
 
 
@@ -154,15 +149,8 @@ def batch_features(
     Returns:
         float32 (rows, width), pooled as in `measure`.
     """
-    chosen = np.arange(len(pictures)) if rows is None else np.asarray(rows, np.int64)
-    seen = Seen(None)
-    with contextlib.ExitStack() as stack:
-        for layer in _parts(model):
-            if isinstance(layer, keras.layers.BatchNormalization):
-                stack.enter_context(wearing(layer, watched(layer, seen, by_batch=True)))
-        size = min(batch_size, len(chosen))
-        columns = list(_columns(_Probe(model, seen), pictures, chosen, size, observe, task="estimating statistics"))
-    return np.asarray(columns[-1])
+    task = "estimating statistics"
+    return _passed(model, pictures, rows, batch_size, None, by_batch=True, observe=observe, task=task)[-1]
 
 
 def has_batch_norm(model: KerasModel) -> bool:
@@ -173,15 +161,39 @@ def has_batch_norm(model: KerasModel) -> bool:
 class _Probe(keras.Model):  # type: ignore[misc] # Keras is untyped
     """A network whose outputs are what was seen in it, and its pooled features."""
 
-    def __init__(self, body: KerasModel, seen: Seen) -> None:
+    def __init__(self, body: KerasModel, seen: Seen | None) -> None:
         super().__init__(name="probe")
         self.body, self._seen = body, seen
 
     def call(self, pictures: Any) -> list[Any]:  # noqa: ANN401 - tensors
         """Pictures to tensors."""
-        self._seen.clear()
+        if self._seen is not None:
+            self._seen.clear()
         features = self.body(pictures, training=False)
-        return [*self._seen.tensors, _pooled(features, first=_is_channels_first(self.body))]
+        seen = [] if self._seen is None else self._seen.tensors
+        return [*seen, _pooled(features, first=_is_channels_first(self.body))]
+
+
+def _passed(
+    model: KerasModel,
+    pictures: Any,  # noqa: ANN401 - as in measure
+    rows: Sequence[int] | Array | None,
+    batch_size: int,
+    seen: Seen | None,
+    *,
+    by_batch: bool,
+    observe: Observer,
+    task: str,
+) -> list[Array]:
+    """What was seen, and the features, in arrays with a row for each chosen picture."""
+    chosen = np.arange(len(pictures)) if rows is None else np.asarray(rows, np.int64)
+    size = min(batch_size, len(chosen)) if by_batch else batch_size
+    with contextlib.ExitStack() as stack:
+        for part in _parts(model):
+            worn = watched(part, seen, by_batch=by_batch)
+            if worn is not None:
+                stack.enter_context(wearing(part, worn))
+        return list(_columns(_Probe(model, seen), pictures, chosen, size, observe, task=task))
 
 
 def _columns(

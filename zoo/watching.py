@@ -98,7 +98,7 @@ def on_grid(tensor: Any, axis: int, side: int | None) -> tuple[Any, int, int]:  
     return keras.ops.cast(values, "float32"), 2 if first else 1, math.prod(most)
 
 
-def watched(part: Any, seen: Seen, *, by_batch: bool) -> Any:  # noqa: ANN401 - a layer, and a class or None
+def watched(part: Any, seen: Seen | None, *, by_batch: bool) -> Any:  # noqa: ANN401 - a layer, and a class or None
     """The class that a layer wears while it is watched; None for what is not."""
     stock: Any = type(part)
     if isinstance(part, keras.layers.BatchNormalization):
@@ -106,12 +106,14 @@ def watched(part: Any, seen: Seen, *, by_batch: bool) -> Any:  # noqa: ANN401 - 
 
         def call(self: KerasLayer, inputs: Any, training: Any = None, mask: Any = None) -> Any:  # noqa: ANN401, ARG001 - Keras' own signature
             if by_batch:
-                return batch_normalised(self, inputs)[0] if fused else _by_batch(self, inputs)
-            output = stock.call(self, inputs, training=False, mask=mask)
-            seen.normalised(self, inputs, output)
+                output = batch_normalised(self, inputs)[0] if fused else _by_batch(self, inputs)
+            else:
+                output = stock.call(self, inputs, training=False, mask=mask)
+            if seen is not None:
+                seen.normalised(self, inputs, output)
             return output
 
-    elif any(kind.__name__ in _ACTIVATIONS for kind in stock.__mro__):
+    elif seen is not None and any(kind.__name__ in _ACTIVATIONS for kind in stock.__mro__):
 
         def call(self: Any, inputs: Any, *rest: Any, **options: Any) -> Any:  # type: ignore[misc] # noqa: ANN401 - as above
             output = stock.call(self, inputs, *rest, **options)
