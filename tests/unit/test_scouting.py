@@ -98,9 +98,7 @@ def test_only_training_pictures_are_looked_at(photos: Path, tmp_path: Path, cata
     assert {entry.about["pictures"] for entry in kept} == {found.pictures} == {found.training}
 
 
-def test_compare_finds_what_scout_computed(
-    photos: Path, tmp_path: Path, catalog: Catalog, passes: list[int]
-) -> None:
+def test_compare_finds_what_scout_computed(photos: Path, tmp_path: Path, catalog: Catalog, passes: list[int]) -> None:
     """After scout, a `freeze-all` row passes validation pictures through the backbone and no training picture."""
     training = scout(photos, tmp_path, catalog, "tiny").training
     before = {entry.key for entry in open_cache().entries()}
@@ -195,7 +193,7 @@ def test_weights_that_would_have_to_be_fetched_are_left_out(photos: Path, tmp_pa
     """Without `download` no download is possible, and who was not named is only counted; named, it is a failed row."""
     asked: list[bool] = []
 
-    def catalog(download: bool) -> Catalog:
+    def catalog() -> Catalog:
         far = with_weights("far")
 
         def build(*, size: int, weights: object) -> Any:
@@ -206,13 +204,13 @@ def test_weights_that_would_have_to_be_fetched_are_left_out(photos: Path, tmp_pa
 
         return stocked(with_weights("near"), dataclasses.replace(far, build=build))
 
-    found = zoo.scout(photos, store=tmp_path, catalog=catalog(download=False), observe=lambda _: None)
+    found = zoo.scout(photos, store=tmp_path, catalog=catalog(), observe=lambda _: None)
     assert [one.backbone for one in found.candidates] == ["near"]
     assert found.absent == ("far",)
-    named = scout(photos, tmp_path, catalog(download=False), "near", "far")
+    named = scout(photos, tmp_path, catalog(), "near", "far")
     assert "--download" in named.candidates[1].reason
     assert "ZOO_OFFLINE" not in os.environ
-    fetched = zoo.scout(photos, store=tmp_path, catalog=catalog(download=True), observe=lambda _: None, download=True)
+    fetched = zoo.scout(photos, store=tmp_path, catalog=catalog(), observe=lambda _: None, download=True)
     assert {one.backbone for one in fetched.candidates} == {"near", "far"}
     assert asked == [True, True, False]
 
