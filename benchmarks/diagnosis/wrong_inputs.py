@@ -146,8 +146,10 @@ def _noisy(pixels: Array) -> Array:
 def _false_colours(pixels: Array) -> Array:
     """Luminance through a palette from black over red and yellow to white, as thermal cameras show it."""
     levels = np.arange(256)
-    palette = np.stack([np.clip(3 * levels - 255 * part, 0, 255) for part in range(3)], axis=1).astype(np.uint8)
-    return palette[np.stack([np.asarray(Image.fromarray(one).convert("L")) for one in pixels])]
+    palette: Array = np.stack([np.clip(3 * levels - 255 * part, 0, 255) for part in range(3)], axis=1).astype(np.uint8)
+    grey_levels = np.stack([np.asarray(Image.fromarray(one).convert("L")) for one in pixels])
+    coloured: Array = palette[grey_levels]
+    return coloured
 
 
 CHANGES: dict[str, Callable[[Array], Array]] = {
