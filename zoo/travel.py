@@ -70,7 +70,8 @@ def share_left(mean_distance: Array, variance_ratio: Array) -> Array:
         above = (RATIO - 1) / np.maximum(variance_ratio - 1, 0.0)
         below = (1 - 1 / RATIO) / np.maximum(1 - variance_ratio, 0.0)
         mean = MEAN / mean_distance
-    return np.minimum(np.minimum(above, below), np.minimum(mean, 1.0))
+    left: Array = np.minimum(np.minimum(above, below), np.minimum(mean, 1.0))
+    return left
 
 
 def layer_steps(layer: Moving) -> int:

@@ -148,7 +148,7 @@ def _steps(travel: Travel) -> Verdict:
     )
     remedy = (
         "With bn-trainable use stats=precise, or a momentum of at most "
-        f"{travel.sufficient:.3g}, or train for {travel.needed:,} steps. Policies on stored statistics do not need them."
+        f"{travel.sufficient:.3g}, or train for {travel.needed:,} steps. Policies on stored statistics need none."
     )
     title = f"too few steps for the moving statistics: {travel.needed:,} needed"
     return Verdict("few-steps", title, reason, remedy)
