@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from zoo.dataset import Dataset
     from zoo.events import Observer
+    from zoo.inputs import Finding
     from zoo.moments import Moments
     from zoo.registry import Catalog
     from zoo.values import Precision, Spec
@@ -49,6 +50,9 @@ if TYPE_CHECKING:
 
 PICTURES = 768
 """Pictures that are looked at, if no other number is given: three quarters of them for training."""
+
+CLEAR = 4.0
+"""Standard errors from which on swapped or inverted colours are told on the few pictures that inputs are checked on."""
 
 ESTIMATED, SCORED, CHECKED = 64, 96, 16
 """Pictures at most that statistics are estimated from, features are scored on, and inputs are checked on."""
@@ -208,7 +212,7 @@ def _looked_at(
         return {"verdicts": (no_batch_norm(),), "layers": ()}
     rows = np.arange(sample.train)
     observe(Stage("looking at the inputs"))
-    finding = check(model, sample.pixels[: sample.train], trained=trained, most=CHECKED)
+    finding = _credible(check(model, sample.pixels[: sample.train], trained=trained, most=CHECKED))
     estimated = rows[: min(ESTIMATED, max(2, sample.train // 2))]
     adapting = measure(model, sample.pixels, rows=estimated, by_batch=True, observe=observe)
     scored = rows[len(estimated) :][:SCORED]
@@ -233,6 +237,13 @@ def _looked_at(
         "passes": passes,
         "seconds": time.perf_counter() - began,
     }
+
+
+def _credible(finding: Finding | None) -> Finding | None:
+    """What is wrong with the inputs, if it is beyond doubt: so few pictures say less about colours than `fit` asks."""
+    if finding is None or not finding.sure:
+        return None
+    return finding if finding.figures.get("standard_errors", CLEAR) >= CLEAR else None
 
 
 def _overall(found: Moments, rows: Array) -> Overall:

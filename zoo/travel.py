@@ -1,9 +1,14 @@
 """How many training steps moving statistics need from where they are to where the pictures are.
 
 After t steps with momentum m a share mᵗ of the way is left (`zoo.lag`). So what counts is not the momentum alone but
-how far the statistics have to go: with a stored variance that is 255² times too large about 1,200 steps at momentum
+how far the statistics have to go: with a stored variance that is 255² times too large about 1,170 steps at momentum
 0.99, with one that is twice too large about 70. Statistics count as arrived when the layer's variance is within the
-factor `RATIO` of the pictures' and its mean within `MEAN` of their standard deviations.
+factor `RATIO` of the pictures' and its mean within `MEAN` of their standard deviations. A layer adds epsilon to
+variances, so a variance below epsilon is no further away than epsilon.
+
+Tried on car-damage with efficientnet-lite0 and pictures divided by 255 once too often (`benchmarks/measure.py`): from
+the pictures 815 steps are derived, and validation in training came out of chance between 500 and 830 steps and rose no
+further; with momentum 0.9, 78 steps are derived, and it did so between 50 and 100.
 """
 
 from __future__ import annotations

@@ -82,7 +82,7 @@ def _drawn(layers: Sequence[LayerDiagnosis], *, width: int) -> Table:
         last = first + len(group) - 1
         drawn.add_row(
             Text(str(first) if last == first else f"{first}-{last}"),
-            tables.name_of(_shortened(worst.name, 40 if width == 0 else 22)),
+            tables.name_of(_shortened(worst.name, 40 if width == 0 else 18)),
             Text(_bar(worst.divergence, _BAR if width == 0 else _BAR // 2), style="cyan"),
             Text(f"{worst.divergence:.2g}"),
             Text(f"{worst.mean_shift:.2f}"),
