@@ -20,7 +20,7 @@ import numpy as np
 
 from zoo.events import Progress, ignore
 from zoo.forward import BATCH, value_of
-from zoo.fused import batch_normalised, can_fuse
+from zoo.watching import Seen, name_of, watched
 from zoo.worn import wearing
 
 if TYPE_CHECKING:
@@ -35,12 +35,7 @@ if TYPE_CHECKING:
 PLACES = 7
 """Places on a side of the grid on which larger maps are looked at, for moments; activations on half as many."""
 
-NEAR = 0.99
-"""Share of its bound from which on a bounded activation counts as saturated; clipped ones count from the bound."""
-
 _MAP, _TOKENS = 4, 3  # dimensions of features: batch, height, width, channels; batch, tokens, channels
-_ACTIVATIONS = ("Activation", "ReLU", "LeakyReLU", "PReLU", "ELU", "Relu", "Relu6", "Silu", "Sigmoid", "Gelu", "Tanh")
-_BOUNDED = {"sigmoid": 1.0, "hard_sigmoid": 1.0, "tanh": 1.0, "hard_tanh": 1.0, "relu6": 6.0}
 
 
 @dataclass(frozen=True)
@@ -104,6 +99,7 @@ def measure(
     rows: Sequence[int] | Array | None = None,
     batch_size: int = BATCH,
     places: int | None = PLACES,
+    by_batch: bool = False,
     observe: Observer = ignore,
 ) -> Moments:
     """Runs pictures through a network in inference mode, once, and keeps what its BatchNorm layers saw.
@@ -117,22 +113,16 @@ def measure(
         rows: Which of them, in the order wanted; all if not given.
         batch_size: Pictures in a batch, at least 1. All batches have as many, the last is filled up and cut.
         places: Places on a side of the grid on which larger maps are looked at; None for all places.
+        by_batch: BatchNorm layers normalise each batch with its own statistics, as in `batch_features`: what a layer
+            sees is then what it would in training.
         observe: Gets progress of `measuring statistics`.
 
     Returns:
         NumPy arrays, on every backend, with a first side as long as `rows`.
     """
-    chosen = np.arange(len(pictures)) if rows is None else np.asarray(rows, np.int64)
-    seen = _Seen(places)
-    with contextlib.ExitStack() as stack:
-        for layer in _parts(model):
-            worn = _worn(layer, seen, by_batch=False)
-            if worn is not None:
-                stack.enter_context(wearing(layer, worn))
-        columns = list(
-            _columns(_Probe(model, seen), pictures, chosen, batch_size, observe, task="measuring statistics")
-        )
-    *single, features = columns
+    seen = Seen(places)
+    task = "estimating statistics" if by_batch else "measuring statistics"
+    *single, features = _passed(model, pictures, rows, batch_size, seen, by_batch=by_batch, observe=observe, task=task)
     return Moments(tuple(_record(layer, single) for layer in seen.layers()), features)
 
 
@@ -159,15 +149,8 @@ def batch_features(
     Returns:
         float32 (rows, width), pooled as in `measure`.
     """
-    chosen = np.arange(len(pictures)) if rows is None else np.asarray(rows, np.int64)
-    seen = _Seen(None)
-    with contextlib.ExitStack() as stack:
-        for layer in _parts(model):
-            if isinstance(layer, keras.layers.BatchNormalization):
-                stack.enter_context(wearing(layer, _worn(layer, seen, by_batch=True)))
-        size = min(batch_size, len(chosen))
-        columns = list(_columns(_Probe(model, seen), pictures, chosen, size, observe, task="estimating statistics"))
-    return np.asarray(columns[-1])
+    task = "estimating statistics"
+    return _passed(model, pictures, rows, batch_size, None, by_batch=True, observe=observe, task=task)[-1]
 
 
 def has_batch_norm(model: KerasModel) -> bool:
@@ -175,79 +158,42 @@ def has_batch_norm(model: KerasModel) -> bool:
     return any(isinstance(layer, keras.layers.BatchNormalization) and layer.built for layer in _parts(model))
 
 
-class _Seen:
-    """Tensors of the latest call of a network: what went into its BatchNorm layers, and what came out after them."""
-
-    def __init__(self, places: int | None) -> None:
-        self._side = places
-        self.clear()
-
-    def clear(self) -> None:
-        """Before a call."""
-        self.tensors: list[Any] = []
-        self._norms: list[tuple[KerasLayer, int, int]] = []  # layer, position of its mean, places
-        self._after: dict[int, tuple[KerasLayer, int, int | None]] = {}  # by layer: activation, positions
-        self._outputs: dict[int, tuple[Any, KerasLayer]] = {}  # tensors are held, so that no other gets their id
-
-    def normalised(self, layer: KerasLayer, inputs: Any, output: Any) -> None:  # noqa: ANN401 - tensors
-        """A BatchNorm layer is called."""
-        axis = layer.axis % len(inputs.shape)
-        others = [side for side in range(1, len(inputs.shape)) if side != axis]
-        inputs = _on_grid(inputs, others, self._side)
-        values = keras.ops.cast(inputs, "float32")
-        places = int(np.prod([int(inputs.shape[side]) for side in others])) if others else 1
-        self._norms.append((layer, len(self.tensors), places))
-        squares = keras.ops.square(values)
-        self.tensors += [keras.ops.mean(each, axis=others) if others else each for each in (values, squares)]
-        self._outputs[id(output)] = (output, layer)
-
-    def activated(self, operation: Any, inputs: Any, output: Any) -> None:  # noqa: ANN401 - an operation, tensors
-        """An activation is called; it counts where it reads what a BatchNorm layer has made."""
-        if id(inputs) not in self._outputs:
-            return
-        layer = self._outputs[id(inputs)][1]
-        if id(layer) in self._after:
-            return
-        axis = layer.axis % len(output.shape)
-        others = [side for side in range(1, len(output.shape)) if side != axis]
-        position, bound = len(self.tensors), _bound(operation)
-        values = keras.ops.cast(_on_grid(output, others, self._side and -(-self._side // 2)), "float32")
-        self.tensors.append(keras.ops.max(values, axis=others) if others else values)
-        if bound is not None:
-            over = keras.ops.cast(values >= bound, "float32")
-            self.tensors.append(keras.ops.mean(over, axis=list(range(1, len(output.shape)))))
-        self._after[id(layer)] = (operation, position, None if bound is None else position + 1)
-
-    def layers(self) -> Iterator[tuple[KerasLayer, int, int, tuple[Any, int, int | None] | None]]:
-        """Layers that were called once, with positions among the tensors."""
-        calls = [id(layer) for layer, _, _ in self._norms]
-        for layer, position, places in self._norms:
-            if calls.count(id(layer)) == 1:
-                yield layer, position, places, self._after.get(id(layer))
-
-
-def _on_grid(values: Any, axes: Sequence[int], side: int | None) -> Any:  # noqa: ANN401 - tensors
-    """A map, or tokens, at evenly spaced places only: at most `side` along each of two axes, its square along one."""
-    for axis in axes:
-        length, most = int(values.shape[axis]), side if side is None or len(axes) > 1 else side * side
-        if most is not None and length > most:
-            chosen = np.floor((np.arange(most) + 0.5) * length / most).astype(np.int32)
-            values = keras.ops.take(values, chosen, axis=axis)
-    return values
-
-
 class _Probe(keras.Model):  # type: ignore[misc] # Keras is untyped
     """A network whose outputs are what was seen in it, and its pooled features."""
 
-    def __init__(self, body: KerasModel, seen: _Seen) -> None:
+    def __init__(self, body: KerasModel, seen: Seen | None) -> None:
         super().__init__(name="probe")
         self.body, self._seen = body, seen
 
     def call(self, pictures: Any) -> list[Any]:  # noqa: ANN401 - tensors
         """Pictures to tensors."""
-        self._seen.clear()
+        if self._seen is not None:
+            self._seen.clear()
         features = self.body(pictures, training=False)
-        return [*self._seen.tensors, _pooled(features, first=_is_channels_first(self.body))]
+        seen = [] if self._seen is None else self._seen.tensors
+        return [*seen, _pooled(features, first=_is_channels_first(self.body))]
+
+
+def _passed(
+    model: KerasModel,
+    pictures: Any,  # noqa: ANN401 - as in measure
+    rows: Sequence[int] | Array | None,
+    batch_size: int,
+    seen: Seen | None,
+    *,
+    by_batch: bool,
+    observe: Observer,
+    task: str,
+) -> list[Array]:
+    """What was seen, and the features, in arrays with a row for each chosen picture."""
+    chosen = np.arange(len(pictures)) if rows is None else np.asarray(rows, np.int64)
+    size = min(batch_size, len(chosen)) if by_batch else batch_size
+    with contextlib.ExitStack() as stack:
+        for part in _parts(model):
+            worn = watched(part, seen, by_batch=by_batch)
+            if worn is not None:
+                stack.enter_context(wearing(part, worn))
+        return list(_columns(_Probe(model, seen), pictures, chosen, size, observe, task=task))
 
 
 def _columns(
@@ -285,7 +231,7 @@ def _record(
         stored_variance=value_of(layer.moving_variance).astype(np.float32),
         epsilon=float(layer.epsilon),
         momentum=float(layer.momentum),
-        activation="" if after is None else _name_of(after[0]),
+        activation="" if after is None else name_of(after[0]),
         highest=None if after is None else columns[after[1]],
         at_bound=None if after is None or after[2] is None else columns[after[2]],
     )
@@ -296,59 +242,6 @@ def _parts(model: KerasModel) -> list[Any]:
     layers = list(model._flatten_layers())  # noqa: SLF001 - Keras has no public walk
     nodes = [node for layer in layers for node in getattr(layer, "operations", ())]
     return list({id(part): part for part in (*layers, *nodes)}.values())
-
-
-def _worn(part: Any, seen: _Seen, *, by_batch: bool) -> Any:  # noqa: ANN401 - a layer, and a class or None
-    """The class that a layer wears while it is watched; None for what is not."""
-    stock: Any = type(part)
-    if isinstance(part, keras.layers.BatchNormalization):
-        fused = by_batch and can_fuse(part)
-
-        def call(self: KerasLayer, inputs: Any, training: Any = None, mask: Any = None) -> Any:  # noqa: ANN401, ARG001 - Keras' own signature
-            if by_batch:
-                return batch_normalised(self, inputs)[0] if fused else _by_batch(self, inputs)
-            output = stock.call(self, inputs, training=False, mask=mask)
-            seen.normalised(self, inputs, output)
-            return output
-
-    elif any(kind.__name__ in _ACTIVATIONS for kind in stock.__mro__):
-
-        def call(self: Any, inputs: Any, *rest: Any, **options: Any) -> Any:  # type: ignore[misc] # noqa: ANN401 - as above
-            output = stock.call(self, inputs, *rest, **options)
-            seen.activated(self, inputs, output)
-            return output
-
-    else:
-        return None
-    return type(f"Watched{stock.__name__}", (stock,), {"call": call, "__module__": __name__})
-
-
-def _by_batch(layer: KerasLayer, inputs: Any) -> Any:  # noqa: ANN401 - tensors
-    axis = layer.axis % len(inputs.shape)
-    values = keras.ops.cast(inputs, "float32")
-    mean, variance = keras.ops.moments(values, axes=[side for side in range(len(inputs.shape)) if side != axis])
-    scale = keras.ops.convert_to_tensor(layer.gamma) if layer.scale else None
-    offset = keras.ops.convert_to_tensor(layer.beta) if layer.center else None
-    result = keras.ops.batch_normalization(values, mean, variance, axis, offset, scale, layer.epsilon)
-    return keras.ops.cast(result, inputs.dtype)
-
-
-def _name_of(operation: Any) -> str:  # noqa: ANN401 - a layer or an operation
-    own = getattr(operation, "activation", None)
-    if own is not None:
-        return str(getattr(own, "__name__", type(own).__name__)).lower()
-    kind = next(each.__name__ for each in type(operation).__mro__ if each.__name__ in _ACTIVATIONS)
-    return f"relu{operation.max_value:g}" if getattr(operation, "max_value", None) is not None else kind.lower()
-
-
-def _bound(operation: Any) -> float | None:  # noqa: ANN401 - as above
-    """From which value on an activation counts as saturated; None where it has no upper bound."""
-    highest = getattr(operation, "max_value", None)
-    if highest is not None:
-        return float(highest)
-    name = _name_of(operation)
-    bound = _BOUNDED.get(name)
-    return None if bound is None else bound if name.startswith(("relu", "hard")) else NEAR * bound
 
 
 def _pooled(features: Any, *, first: bool) -> Any:  # noqa: ANN401 - tensors

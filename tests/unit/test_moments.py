@@ -181,3 +181,14 @@ def test_batch_features_are_those_of_training_mode(pictures: np.ndarray) -> None
         np.testing.assert_array_equal(old, new)
     expected = keras.ops.convert_to_numpy(model(pictures.astype("float32"), training=True)).mean((1, 2))
     np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_by_batch_layers_see_what_they_would_in_training(pictures: np.ndarray) -> None:
+    """The second layer's input is normalised with the batch's statistics, not with stored ones that are far off."""
+    entry = keras.Input((32, 32, 3))
+    x = keras.layers.BatchNormalization(name="first", moving_mean_initializer="ones")(entry)
+    model = keras.Model(entry, keras.layers.BatchNormalization(name="second")(x))
+    first, second = measure(model, pictures, places=None, by_batch=True, batch_size=32).layers
+    np.testing.assert_allclose(first.mean, pictures.mean((1, 2)), rtol=1e-4)
+    np.testing.assert_allclose(second.mean.mean(0), 0, atol=1e-3)
+    np.testing.assert_allclose(second.square.mean(0), 1, atol=1e-3)

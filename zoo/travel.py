@@ -1,0 +1,114 @@
+"""How many training steps moving statistics need from where they are to where the pictures are.
+
+After t steps with momentum m a share mᵗ of the way is left (`zoo.lag`). So what counts is not the momentum alone but
+how far the statistics have to go: with a stored variance that is 255² times too large about 1,200 steps at momentum
+0.99, with one that is twice too large about 70. Statistics count as arrived when the layer's variance is within the
+factor `RATIO` of the pictures' and its mean within `MEAN` of their standard deviations.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from zoo.shift import Measured, pooled
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    Array = np.ndarray[Any, Any]
+
+RATIO = 1.5
+"""Factor that a moving variance may be off by in the end."""
+
+MEAN = 0.25
+"""Standard deviations of the pictures that a moving mean may be off by in the end."""
+
+
+class Moving(Measured, Protocol):
+    """What is known of a layer whose statistics move."""
+
+    @property
+    def momentum(self) -> float:
+        """In [0, 1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Travel:
+    """The way of the moving statistics of a network.
+
+    Attributes:
+        steps: Training steps that are planned.
+        needed: Steps after which the statistics of all layers have arrived.
+        layer: The layer that needs the most.
+        momentum: Its momentum.
+        variance_ratio: Stored variance over the pictures', of its channel in the middle.
+        mean_distance: Stored mean less the pictures', in their standard deviations, size in its channel in the middle.
+        sufficient: Momentum with which the planned steps are enough in every layer.
+    """
+
+    steps: int
+    needed: int
+    layer: str
+    momentum: float
+    variance_ratio: float
+    mean_distance: float
+    sufficient: float
+
+
+def share_left(mean_distance: Array, variance_ratio: Array) -> Array:
+    """What share of its way a statistic may have left when it counts as arrived, in (0, 1].
+
+    Args:
+        mean_distance: Stored mean less the pictures', in standard deviations of the pictures; at least 0.
+        variance_ratio: Stored variance over the pictures'; greater than 0.
+    """
+    with np.errstate(divide="ignore"):
+        above = (RATIO - 1) / np.maximum(variance_ratio - 1, 0.0)
+        below = (1 - 1 / RATIO) / np.maximum(1 - variance_ratio, 0.0)
+        mean = MEAN / mean_distance
+    return np.minimum(np.minimum(above, below), np.minimum(mean, 1.0))
+
+
+def layer_steps(layer: Moving) -> int:
+    """Steps after which the statistics of a layer's channel in the middle have arrived."""
+    return _steps(_left(layer)[0], layer.momentum)
+
+
+def travel_of(layers: Sequence[Moving], *, steps: int) -> Travel | None:
+    """The way of all layers, None where there are none.
+
+    Args:
+        layers: Moments of what the layers see in training, where each batch normalises itself: a layer is not to be
+            blamed for one below it that is off.
+        steps: That are planned.
+    """
+    if not layers:
+        return None
+    ways = [(_left(layer), layer) for layer in layers]
+    (left, ratio, distance), slowest = max(ways, key=lambda way: _steps(way[0][0], way[1].momentum))
+    needed = _steps(left, slowest.momentum)
+    least = min(way[0] for way, _ in ways)
+    sufficient = least ** (1 / steps) if steps > 0 and least < 1 else slowest.momentum
+    return Travel(steps, needed, slowest.name, slowest.momentum, ratio, distance, math.floor(1000 * sufficient) / 1000)
+
+
+def _left(layer: Moving) -> tuple[float, float, float]:
+    """Share that may be left, variance ratio and mean distance, each of a layer's channel in the middle."""
+    mean, variance = pooled(layer)
+    found = variance + layer.epsilon
+    ratio = (np.asarray(layer.stored_variance, np.float64) + layer.epsilon) / found
+    distance = np.abs(np.asarray(layer.stored_mean, np.float64) - mean) / np.sqrt(found)
+    left = share_left(distance, ratio)
+    return float(np.exp(np.median(np.log(left)))), float(np.exp(np.median(np.log(ratio)))), float(np.median(distance))
+
+
+def _steps(left: float, momentum: float) -> int:
+    if left >= 1:
+        return 0
+    if momentum <= 0:
+        return 1
+    return math.ceil(math.log(left) / math.log(momentum)) if momentum < 1 else 2**31
