@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from zoo import advice
-from zoo.advice import Facts, advise, chosen, facts_of
-from zoo.shift import LayerShift, Shift
+from zoo.advice import Facts, advise, chosen, of_diagnosis
+from zoo.diagnosis import Diagnosis, Effect, LayerDiagnosis, Overall, Scores
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -23,6 +23,8 @@ PROGRAM = Path(__file__).resolve().parents[2] / "benchmarks" / "diagnosis" / "ad
 SOME = Facts(
     stored=0.7,
     re_estimated=0.75,
+    gain=0.05,
+    log_me_gain=0.02,
     mean_shift=0.2,
     log_ratio=0.3,
     divergence=0.1,
@@ -49,7 +51,7 @@ def program(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 def with_gain(gain: float) -> Facts:
     """Facts with that gain."""
-    return dataclasses.replace(SOME, re_estimated=SOME.stored + gain)
+    return dataclasses.replace(SOME, gain=gain)
 
 
 @pytest.fixture
@@ -121,29 +123,35 @@ def test_facts_outside_of_what_was_measured_are_named(known: dict[str, Any]) -> 
     assert "150 to 250" in told.outside[0]
 
 
-def test_facts_are_those_of_features_and_shift() -> None:
-    """Probes on both kinds of features; thirds of the layers by depth."""
-    draw = np.random.default_rng(1)
-    labels = np.arange(60) % 3
-    good = draw.normal(size=(60, 8)) + 3 * np.eye(8)[labels]
-    one = np.array([1.0])
-    layers = tuple(LayerShift(str(n), n * one, 0 * one, one, 0 * one, 0 * one) for n in range(6))
-    shift = Shift(layers, 0.5, 0.25, 0.125)
-    facts = facts_of(
-        stored=draw.normal(size=(60, 8)),
-        re_estimated=good,
-        labels=labels,
-        shift=shift,
-        pictures=500,
+def test_facts_are_those_of_a_diagnosis() -> None:
+    """Effect and shift as they are, thirds of the layers by depth; None where nothing could be measured."""
+    effect = Effect(96, Scores(0.6, 0.5, -0.9), Scores(0.7, 0.8, -0.4), 0.01)
+    layers = tuple(
+        LayerDiagnosis(str(n), 8, 0.1, 0.1, float(n), 1.0, "", None, None, 0.99, 100) for n in (0, 1, 2, 3, 4, 9)
+    )
+    found = Diagnosis(
+        backbone="lite",
+        location="photos",
+        classes=("a", "b", "c"),
+        train=150,
+        validation=50,
+        training=500,
+        epochs=3,
         batch_size=8,
         steps=9,
+        verdicts=(),
+        layers=layers,
+        shift=Overall(0.5, 0.25, 0.125, 0.1, 0.2),
+        effect=effect,
     )
-    assert facts.gain > 0.3
-    assert facts.re_estimated > 0.9
+    facts = of_diagnosis(found)
+    assert (facts.stored, facts.re_estimated, facts.gain) == (0.6, 0.7, pytest.approx(0.2))
+    assert facts.log_me_gain == pytest.approx(0.5)
     assert (facts.mean_shift, facts.log_ratio, facts.divergence) == (0.5, 0.25, 0.125)
-    assert facts.shallow == pytest.approx(np.median([layer.typical_divergence for layer in layers[:2]]))
-    assert facts.deep == pytest.approx(np.median([layer.typical_divergence for layer in layers[4:]]))
-    assert (facts.classes, facts.pictures_per_class) == (3, pytest.approx(500 / 3))
+    assert (facts.shallow, facts.deep) == (0.5, 6.5)
+    assert (facts.classes, facts.pictures, facts.batch_size, facts.steps) == (3, 500, 8, 9)
+    assert facts.headroom == pytest.approx(0.3)
+    assert of_diagnosis(dataclasses.replace(found, effect=None)) is None
 
 
 def test_what_is_shipped_is_what_the_program_wrote() -> None:
@@ -165,7 +173,7 @@ def test_a_rule_that_holds_is_found_and_beats_constants(program: ModuleType) -> 
     """It is right on cells and data sets that it was not fitted on."""
     found = program.judged(cells(program), leaf=4)
     used = found["table"][found["chosen"]]
-    assert used["rule"]["fact"] in {"gain", "re_estimated", "headroom"}
+    assert used["rule"]["fact"] == "gain"
     assert used["leave_one_cell"][0] == used["leave_one_set"][0] == 1.0
     assert max(hits for hits, _ in found["constants"].values()) < 0.8
 
