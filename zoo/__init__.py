@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from zoo.catalog import augmentations, backbones, heads, policies, sources
     from zoo.comparison import compare, fit, leaderboard
     from zoo.contracts import Augmentation, Backbone, Block, Head, Option, Phase, Policy, Source, Weights
+    from zoo.diagnosing import diagnose
+    from zoo.diagnosis import Diagnosis
     from zoo.errors import (
         DataError,
         PluginError,
@@ -35,6 +37,8 @@ _HOMES = {
     "zoo.catalog": ("augmentations", "backbones", "heads", "policies", "sources"),
     "zoo.comparison": ("compare", "fit", "leaderboard"),
     "zoo.contracts": ("Augmentation", "Backbone", "Block", "Head", "Option", "Phase", "Policy", "Source", "Weights"),
+    "zoo.diagnosing": ("diagnose",),
+    "zoo.diagnosis": ("Diagnosis",),
     "zoo.errors": ("DataError", "PluginError", "StoreError", "TrainingError", "UsageError", "ZooError"),
     "zoo.hookspecs": ("hookimpl",),
     "zoo.planning": ("plan",),
@@ -55,6 +59,8 @@ __all__ = [  # noqa: RUF022 - sorted as a person looks for them, without regard 
     "Candidate",
     "compare",
     "DataError",
+    "diagnose",
+    "Diagnosis",
     "fit",
     "Forecast",
     "Head",

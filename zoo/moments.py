@@ -20,6 +20,7 @@ import numpy as np
 
 from zoo.events import Progress, ignore
 from zoo.forward import BATCH, value_of
+from zoo.shift import pooled
 from zoo.watching import Seen, name_of, watched
 from zoo.worn import wearing
 
@@ -151,6 +152,47 @@ def batch_features(
     """
     task = "estimating statistics"
     return _passed(model, pictures, rows, batch_size, None, by_batch=True, observe=observe, task=task)[-1]
+
+
+def re_estimated_features(
+    model: KerasModel,
+    pictures: Any,  # noqa: ANN401 - as in measure
+    layers: Sequence[LayerMoments],
+    *,
+    rows: Sequence[int] | Array | None = None,
+    observe: Observer = ignore,
+) -> FloatArray:
+    """Features of a network whose stored statistics are replaced by measured ones for the time of the call.
+
+    Args:
+        model: As in `measure`. Its own statistics are back when the call ends, however it does.
+        pictures: As in `measure`.
+        layers: Moments that were measured `by_batch`, of other pictures, so that features are not those of pictures
+            that the statistics know. Layers whose name occurs twice in the network keep their own.
+        rows: As in `measure`.
+        observe: Gets progress of `trying estimated statistics`.
+
+    Returns:
+        float32 (rows, width), pooled as in `measure`.
+    """
+    norms = [part for part in _parts(model) if isinstance(part, keras.layers.BatchNormalization) and part.built]
+    names = [part.name for part in norms]
+    targets = {part.name: part for part in norms if names.count(part.name) == 1}
+    own = []
+    try:
+        for layer in layers:
+            if layer.name in targets:
+                target = targets[layer.name]
+                own.append((target, value_of(target.moving_mean), value_of(target.moving_variance)))
+                mean, variance = pooled(layer)
+                target.moving_mean.assign(mean.astype(np.float32))
+                target.moving_variance.assign(variance.astype(np.float32))
+        task = "trying estimated statistics"
+        return _passed(model, pictures, rows, BATCH, None, by_batch=False, observe=observe, task=task)[-1]
+    finally:
+        for target, mean, variance in own:
+            target.moving_mean.assign(mean)
+            target.moving_variance.assign(variance)
 
 
 def has_batch_norm(model: KerasModel) -> bool:

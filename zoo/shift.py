@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     Array = np.ndarray[Any, Any]
 
@@ -165,27 +165,37 @@ def shift_of(layers: Sequence[Measured], rows: Sequence[int] | Array | None = No
     return Shift(found, float(np.median(means)), float(np.median(ratios)), float(np.median(divergences)))
 
 
-def interval(
+def divergence_interval(
     layers: Sequence[Measured],
-    summary: Callable[[Shift], float],
     *,
-    draws: int = 100,
     rows: Sequence[int] | Array | None = None,
+    draws: int = 200,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """A 95 % bootstrap interval over pictures of a number that sums up a shift.
+    """A 95 % bootstrap interval over pictures of `Shift.divergence`.
 
     Args:
         layers: Moments of n pictures, at least one layer.
-        summary: From a shift to the number.
-        draws: Samples of as many pictures, drawn with replacement.
         rows: As in `pooled`.
+        draws: Samples of as many pictures, drawn with replacement.
         seed: Of the draws.
     """
-    chosen = np.arange(len(layers[0].mean)) if rows is None else np.asarray(rows)
-    draw = np.random.default_rng(seed)
-    found = [summary(shift_of(layers, draw.choice(chosen, len(chosen)))) for _ in range(draws)]
-    low, high = np.quantile(found, [0.025, 0.975])
+    count = len(_chosen(layers[0].mean, rows))
+    shares = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=draws) / count
+    found = []
+    for layer in layers:
+        mean, square = shares @ _chosen(layer.mean, rows), shares @ _chosen(layer.square, rows)
+        stored = np.asarray(layer.stored_variance, np.float64) + layer.epsilon
+        away = (mean - np.asarray(layer.stored_mean, np.float64)) / np.sqrt(stored)
+        ratio = np.log((np.maximum(square - mean**2, 0.0) + layer.epsilon) / stored)
+        # A sample of a sample is off by its own chance and that of the sample it is drawn from.
+        whole = layer_shift(layer, rows)
+        typical = [
+            np.median(np.sqrt(np.maximum(values**2 - 2 * errors**2, 0.0)), axis=1)
+            for values, errors in ((away, whole.mean_error), (ratio, whole.ratio_error))
+        ]
+        found.append(_divergence(*typical))
+    low, high = np.quantile(np.median(found, axis=0), [0.025, 0.975])
     return float(low), float(high)
 
 

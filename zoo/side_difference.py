@@ -62,7 +62,10 @@ def side_difference(
     Returns:
         None without layers, or where no class has two pictures on both sides.
     """
-    pairs = [[np.flatnonzero((labels == one) & (is_validation == side)) for side in (False, True)] for one in np.unique(labels)]
+    pairs = [
+        [np.flatnonzero((labels == one) & (is_validation == side)) for side in (False, True)]
+        for one in np.unique(labels)
+    ]
     pairs = [pair for pair in pairs if min(map(len, pair)) >= _LEAST]
     if not layers or not pairs:
         return None

@@ -1,9 +1,14 @@
 """How many training steps moving statistics need from where they are to where the pictures are.
 
 After t steps with momentum m a share mᵗ of the way is left (`zoo.lag`). So what counts is not the momentum alone but
-how far the statistics have to go: with a stored variance that is 255² times too large about 1,200 steps at momentum
+how far the statistics have to go: with a stored variance that is 255² times too large about 1,170 steps at momentum
 0.99, with one that is twice too large about 70. Statistics count as arrived when the layer's variance is within the
-factor `RATIO` of the pictures' and its mean within `MEAN` of their standard deviations.
+factor `RATIO` of the pictures' and its mean within `MEAN` of their standard deviations. A layer adds epsilon to
+variances, so a variance below epsilon is no further away than epsilon.
+
+Tried on car-damage with efficientnet-lite0 and pictures divided by 255 once too often (`benchmarks/measure.py`): from
+the pictures 815 steps are derived, and validation in training came out of chance between 500 and 830 steps and rose no
+further; with momentum 0.9, 78 steps are derived, and it did so between 50 and 100.
 """
 
 from __future__ import annotations
@@ -70,7 +75,8 @@ def share_left(mean_distance: Array, variance_ratio: Array) -> Array:
         above = (RATIO - 1) / np.maximum(variance_ratio - 1, 0.0)
         below = (1 - 1 / RATIO) / np.maximum(1 - variance_ratio, 0.0)
         mean = MEAN / mean_distance
-    return np.minimum(np.minimum(above, below), np.minimum(mean, 1.0))
+    left: Array = np.minimum(np.minimum(above, below), np.minimum(mean, 1.0))
+    return left
 
 
 def layer_steps(layer: Moving) -> int:
