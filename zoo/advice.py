@@ -10,25 +10,23 @@ from __future__ import annotations
 
 import functools
 import json
+import statistics
 from dataclasses import dataclass, fields
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from zoo import figures, transferability
+from zoo import figures
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from zoo.shift import Shift
-
-    Array = np.ndarray[Any, Any]
+    from zoo.diagnosis import Diagnosis, Effect
 
 WORDS = {
     "stored": "accuracy of a linear probe on features with the stored statistics",
     "re_estimated": "accuracy of a linear probe on features with the pictures' own statistics",
-    "gain": "what the pictures' own statistics add to it",
+    "gain": "what the pictures' own statistics add to the accuracy of probe and neighbours",
+    "log_me_gain": "what the pictures' own statistics add to LogME",
     "headroom": "what is missing to 1",
     "divergence": "divergence of the statistics, median over layers",
     "shallow": "divergence in the first third of the layers",
@@ -51,10 +49,12 @@ class Facts:
     Attributes:
         stored: Accuracy of a linear probe in cross-validation, on features with the stored statistics; in [0, 1].
         re_estimated: The same with statistics of the pictures themselves.
+        gain: What the pictures' own statistics add, mean over the accuracies of probe and neighbours.
+        log_me_gain: What they add to LogME, in nats per picture.
         mean_shift: As in `zoo.shift.Shift`.
         log_ratio: As in `zoo.shift.Shift`.
         divergence: As in `zoo.shift.Shift`, in nats.
-        shallow: Median typical divergence of the first third of the layers.
+        shallow: Median divergence of the first third of the layers.
         deep: Of the last third.
         classes: Number of classes.
         pictures: Training pictures.
@@ -64,6 +64,8 @@ class Facts:
 
     stored: float
     re_estimated: float
+    gain: float
+    log_me_gain: float
     mean_shift: float
     log_ratio: float
     divergence: float
@@ -75,13 +77,8 @@ class Facts:
     steps: int
 
     @property
-    def gain(self) -> float:
-        """What the pictures' own statistics add to the probe's accuracy."""
-        return self.re_estimated - self.stored
-
-    @property
     def headroom(self) -> float:
-        """What the probe on stored statistics leaves to be won."""
+        """What the better of the two probes leaves to be won."""
         return 1 - max(self.stored, self.re_estimated)
 
     @property
@@ -110,36 +107,62 @@ class Advice:
 
 
 def facts_of(
-    *, stored: Array, re_estimated: Array, labels: Array, shift: Shift, pictures: int, batch_size: int, steps: int
+    *,
+    effect: Effect,
+    mean_shift: float,
+    log_ratio: float,
+    divergence: float,
+    depths: Sequence[float],
+    classes: int,
+    pictures: int,
+    batch_size: int,
+    steps: int,
 ) -> Facts:
     """Facts from what a diagnosis measures.
 
     Args:
-        stored: float (n, width), features of training pictures with the stored statistics.
-        re_estimated: The same with statistics of the pictures, as `zoo.moments.batch_features` gives them.
-        labels: int (n,).
-        shift: Of the same pictures.
-        pictures: Training pictures, of which n were looked at.
-        batch_size: Pictures in a batch.
-        steps: Training steps, all epochs together.
-
-    Raises:
-        UsageError: If there is only one class, or a feature is not finite.
+        effect: Of re-estimated statistics on features.
+        mean_shift: As in `Facts`, and so are the others.
+        log_ratio: As in `Facts`.
+        divergence: As in `Facts`.
+        depths: Divergence of each layer, from input to output.
+        classes: As in `Facts`.
+        pictures: As in `Facts`.
+        batch_size: As in `Facts`.
+        steps: As in `Facts`.
     """
-    depths = np.array([layer.typical_divergence for layer in shift.layers] or [0.0])
     third = max(1, len(depths) // 3)
     return Facts(
-        stored=float(transferability.probe(stored, labels).hits.mean()),
-        re_estimated=float(transferability.probe(re_estimated, labels).hits.mean()),
-        mean_shift=shift.mean_shift,
-        log_ratio=shift.log_ratio,
-        divergence=shift.divergence,
-        shallow=float(np.median(depths[:third])),
-        deep=float(np.median(depths[-third:])),
-        classes=len(np.unique(labels)),
+        stored=effect.stored.probe,
+        re_estimated=effect.re_estimated.probe,
+        gain=effect.gain,
+        log_me_gain=effect.re_estimated.log_me - effect.stored.log_me,
+        mean_shift=mean_shift,
+        log_ratio=log_ratio,
+        divergence=divergence,
+        shallow=statistics.median(depths[:third]),
+        deep=statistics.median(depths[-third:]),
+        classes=classes,
         pictures=pictures,
         batch_size=batch_size,
         steps=steps,
+    )
+
+
+def of_diagnosis(found: Diagnosis) -> Facts | None:
+    """The facts of a diagnosis; None where it has none: no BatchNorm, random weights, too few pictures."""
+    if found.shift is None or found.effect is None or not found.layers:
+        return None
+    return facts_of(
+        effect=found.effect,
+        mean_shift=found.shift.mean_shift,
+        log_ratio=found.shift.log_ratio,
+        divergence=found.shift.divergence,
+        depths=[layer.divergence for layer in found.layers],
+        classes=len(found.classes),
+        pictures=found.training,
+        batch_size=found.batch_size,
+        steps=found.steps,
     )
 
 

@@ -30,6 +30,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.advice import WORDS, Facts, chosen, facts_of
+from zoo.diagnosis import Effect, Scores
+from zoo.forward import BATCH
+from zoo.shift import shift_of
+from zoo.transferability import log_me, neighbour_hits, probe
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -155,47 +159,65 @@ def ceiling(cells: Sequence[Cell]) -> float | None:
 def facts_for(
     document: dict[str, Any], data: Sequence[str], known: dict[str, Any], tell: Callable[[str], None]
 ) -> None:
-    """Measures the facts of all cells that are not known yet, into `known`, by data set and shift."""
+    """Measures the facts of all cells that are not known yet, into `known`, by data set and shift.
+
+    The pictures of all cells pass in one go, whole batches of one cell after the other.
+    """
+    asked = [cell for cell in document["cells"] if title(cell) not in known]
+    if not asked:
+        return
     from evidence.graded import Plan, photos_of
     from evidence.photos import changed
     from evidence.shifts import shift_named
 
+    about = document["about"]
+    names = {field.name for field in dataclasses.fields(Plan)} - {"data", "policies", "seeds", "shifts"}
+    plan = Plan(data=tuple(data), **{name: about[name] for name in names if name in about})
+    sets = {photos.name: photos for photos in photos_of(plan)}
+    parts, labels = [], []
+    for cell in asked:
+        grade = f"{cell['shift']} {cell['grade']}" if cell["grade"] else cell["shift"]
+        photos = changed(sets[cell["data"]], shift_named(grade).change)
+        order = np.random.default_rng(0).permutation(len(photos.labels["train"]))
+        order = order[: len(order) // BATCH * BATCH]
+        parts.append(photos.pixels["train"][order])
+        labels.append(photos.labels["train"][order])
+    stored, own = passed(plan.backbone, plan.size, np.concatenate(parts), tell)
+    ends = np.cumsum([len(part) for part in parts])
+    for cell, truth, end in zip(asked, labels, ends, strict=True):
+        rows = np.arange(end - len(truth), end)
+        shift = shift_of(stored.layers, rows)
+        facts = facts_of(
+            effect=Effect(len(truth), scores(stored.features[rows], truth), scores(own[rows], truth), math.nan),
+            mean_shift=shift.mean_shift,
+            log_ratio=shift.log_ratio,
+            divergence=shift.divergence,
+            depths=[layer.typical_divergence for layer in shift.layers],
+            classes=len(np.unique(truth)),
+            pictures=plan.train,
+            batch_size=plan.batch_size,
+            steps=plan.epochs * (plan.train // plan.batch_size),
+        )
+        known[title(cell)] = dataclasses.asdict(facts)
+
+
+def passed(backbone: str, size: int, pixels: Array, tell: Callable[[str], None]) -> tuple[Any, Array]:
+    """Moments and features with stored statistics, and features where each batch has its own."""
     from zoo.backend import clean_state
     from zoo.moments import batch_features, measure
     from zoo.plugins import load_catalog
-    from zoo.shift import shift_of
 
-    about = document["about"]
-    names = {field.name for field in dataclasses.fields(Plan)} - {"data", "policies", "seeds"}
-    plan = Plan(data=tuple(data), **{name: about[name] for name in names if name in about})
-    sets = {photos.name: photos for photos in photos_of(plan)}
-    steps = plan.epochs * (plan.train // plan.batch_size)
-    model = None
-    for cell in document["cells"]:
-        key = title(cell)
-        if key in known:
-            continue
-        with clean_state(0):
-            if model is None:
-                item = load_catalog().backbone(plan.backbone)
-                model = item.build(size=plan.size, weights=item.weights[0])
-            grade = f"{cell['shift']} {cell['grade']}" if cell["grade"] else cell["shift"]
-            photos = changed(sets[cell["data"]], shift_named(grade).change)
-            pixels, labels = photos.pixels["train"], photos.labels["train"]
-            moments = measure(model, pixels)
-            order = np.random.default_rng(0).permutation(len(pixels))
-            own = batch_features(model, pixels, rows=order)
-            facts = facts_of(
-                stored=moments.features[order],
-                re_estimated=own,
-                labels=labels[order],
-                shift=shift_of(moments.layers),
-                pictures=len(pixels),
-                batch_size=plan.batch_size,
-                steps=steps,
-            )
-        known[key] = dataclasses.asdict(facts)
-        tell(f"{key}: {known[key]}")
+    with clean_state(0):
+        item = load_catalog().backbone(backbone)
+        model = item.build(size=size, weights=item.weights[0])
+        tell(f"{len(pixels)} pictures pass twice")
+        return measure(model, pixels, batch_size=BATCH), batch_features(model, pixels, batch_size=BATCH)
+
+
+def scores(features: Array, labels: Array) -> Scores:
+    """As a diagnosis scores features."""
+    probed, near = probe(features, labels).hits, neighbour_hits(features, labels)
+    return Scores(float(probed.mean()), float(near.mean()), log_me(features, labels))
 
 
 def title(cell: Mapping[str, Any]) -> str:

@@ -4,10 +4,11 @@
 
 Each backbone at each size is an entry. Entries are fine-tuned (`--policy`, all epochs, the best epoch on the hold-out
 pictures counts) on a share of the pictures and scored on the rest (`--split`); then `zoo scout` looks at the same
-training pictures. Within each data set, entries are ranked by each of scout's scores and by the scores after training,
-and the ranks are compared: Spearman's and Kendall's rank correlation, the share of pairs of entries in the same order,
-and what choosing the first entry costs (points of accuracy below the best one). Pairs that differ by less than the
-standard error of their difference on the hold-out pictures are left out of `clear pairs`.
+training pictures. Within each data set, entries are ranked by each of scout's scores and by the accuracies after
+training, and the ranks are compared: Spearman's and Kendall's rank correlation, the share of pairs of entries in the
+same order, and what choosing the first entry costs (points of accuracy below the best one). Clear pairs are those that
+differ by more than a standard error on the hold-out pictures. Accuracies under another policy are compared likewise:
+so well does one training tell what another will give.
 
 Finished runs are kept in `--store` and not repeated. `--write` puts the figures where `zoo scout` reads them.
 """
@@ -133,7 +134,7 @@ def compared(
 ) -> dict[str, Any]:
     """Agreement of each score with the accuracies under a policy, for each data set and on average."""
     table: dict[str, Any] = {}
-    for score in SCORES:
+    for score in (*SCORES, *(f"after {name}" for name in options.policy if name != policy)):
         parts = {}
         for one in found:
             chosen = {}
@@ -142,11 +143,19 @@ def compared(
                 if special and not extra:
                     continue
                 accuracy = entry["after"].get(policy, entry["after"].get(options.extra_policy))
-                chosen[name] = (entry["before"][score], accuracy)
+                if special and score.startswith("after "):
+                    continue
+                chosen[name] = (_of(entry, score), accuracy)
             before, after = ([pair[side] for pair in chosen.values()] for side in (0, 1))
             parts[one["data"]] = agreement(before, after, one["hold_out"])
         table[score] = {**means(list(parts.values())), "sets": parts}
     return table
+
+
+def _of(entry: Mapping[str, Any], score: str) -> float:
+    """A score of an entry: one of scout's, or the accuracy after training under another policy."""
+    policy = score.removeprefix("after ")
+    return float(entry["before"][score] if policy == score else entry["after"][policy])
 
 
 # ---------------------------------------------------------------- telling
@@ -220,7 +229,7 @@ def summary(
         "policy": options.policy[0],
         "sets": [one["data"] for one in found],
         "entries": len(entries_of(options)) - len(options.extra),
-        "scores": {score: {name: round(one[name], 3) for name in names} for score, one in table.items()},
+        "scores": {score: {name: round(table[score][name], 3) for name in names} for score in SCORES},
     }
 
 
