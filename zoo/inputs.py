@@ -282,7 +282,7 @@ def colour_finding(readings: Mapping[ReadingName, Response], limits: Limits = US
         raised, errors = gain(readings[name].strength, given.strength)
         if cures(given, readings[name]):
             found.append((math.inf, name, errors))
-        elif errors >= limits.likely and readings[name].whole <= _WORSE * given.whole:
+        elif errors >= limits.likely and given.whole < _STRANGE and readings[name].whole <= _WORSE * given.whole:
             found.append((raised, name, errors))
     if not found:
         return None
@@ -301,6 +301,7 @@ def colour_finding(readings: Mapping[ReadingName, Response], limits: Limits = US
 
 _NOISE = 0.4  # misfit that too few pictures may have by themselves
 _CURED_COLOURS = 0.3  # share of the misfit that right colours leave, where a network was trained on such pictures
+_STRANGE = 1.5  # misfit from which on a network is so far from what it knows that its response means nothing
 _WORSE = 1.5  # a reading under which statistics fit so much worse is not taken for the right one
 _WORDS: dict[ReadingName, str] = {
     "times-255": "multiplied by 255",
