@@ -41,6 +41,7 @@ def some(pixels: np.ndarray, rows: object, value: float) -> np.ndarray:
         ((PICTURES > 127).astype(np.uint8), "rescaled-twice"),
         ((PICTURES.astype(np.float32) / 127.5) - 1, "not-rescaled"),
         (PICTURES.astype(np.float32) * 257, "not-rescaled"),
+        (PICTURES // 16, "rescaled-twice"),
         (np.zeros_like(PICTURES), "constant"),
         (np.broadcast_to(np.array([200, 30, 90], np.uint8), PICTURES.shape), "constant"),
         (np.repeat(PICTURES[..., :1], 3, axis=3), "grey"),
@@ -69,7 +70,7 @@ def test_mixed_scales_are_told_with_their_share() -> None:
     mixed[:12] /= 255
     found = judge(pixel_facts(mixed))
     assert found is not None
-    assert found.fact.startswith("12 of 20 pictures hold no value above 1")
+    assert found.fact.startswith("12 of 20 pictures looked at hold no value above 1")
 
 
 def layer(mean: np.ndarray, square: np.ndarray, stored_mean: float = 0.0, stored_variance: float = 1.0) -> LayerMoments:
