@@ -20,8 +20,8 @@ from zoo.endings import OUT_OF_MEMORY, SMALLER, in_one_line, memory_words
 from zoo.environment import environment
 from zoo.errors import DivergedError, TrainingError, WeightsError, ZooError
 from zoo.events import Note, RunEnded, RunStarted, Stage, ignore
-from zoo.forward import value_of
 from zoo.explaining import Done, explain_divergence, explanation_of
+from zoo.forward import value_of
 from zoo.proof import check_delivered, early_notes, inference_accuracy, momenta_of, prove, verdict
 from zoo.rate_curve import read_curve, write_curve
 from zoo.recipe import item_origins, recipe_digest, row_digest
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from zoo.reuse import Networks
     from zoo.store import Store
     from zoo.training import Trained
-    from zoo.values import Receipt, Recipe, RunRecord, Side, Status
+    from zoo.values import Recipe, RunRecord, Side, Status
 
 
 ENGINE = 2

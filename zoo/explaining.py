@@ -18,6 +18,7 @@ from zoo.events import Note, ignore
 from zoo.forward import value_of
 from zoo.nearness import nearest_labels
 from zoo.run_facts import Facts, at_chance
+from zoo.values import PARTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -122,9 +123,7 @@ def _majority(side: Side) -> float:
     return float(np.bincount(side.labels).max() / len(side.labels))
 
 
-def _facts(
-    done: Done, dataset: Dataset, cache: FeatureCache, simple: Mapping[str, float], wrong_input: str
-) -> Facts:
+def _facts(done: Done, dataset: Dataset, cache: FeatureCache, simple: Mapping[str, float], wrong_input: str) -> Facts:
     recipe, trained = done.recipe, done.trained
     answered = np.bincount(trained.probabilities.argmax(axis=1), minlength=len(recipe.classes))
     head = done.receipt.rows[-1]
@@ -247,9 +246,7 @@ def _at_start(done: Done) -> Iterator[None]:
             variable.assign(now)
 
 
-def _too_good(
-    done: Done, dataset: Dataset, cache: FeatureCache, neighbours: Mapping[str, float]
-) -> Explanation | None:
+def _too_good(done: Done, dataset: Dataset, cache: FeatureCache, neighbours: Mapping[str, float]) -> Explanation | None:
     learner, validation = done.sides
     majority, accuracy, count = _majority(validation), done.scores.accuracy, done.scores.n
     pretrained = _is_pretrained(done.recipe)
@@ -268,7 +265,7 @@ def _too_good(
         likenesses.insert(0, (by_features, found.validation_rows, found.train_rows))
     pictures = [
         [dataset.report.table.pictures[dataset.indices(part)[row]] for row in chosen.tolist()]
-        for part, chosen in (("train", rows[0]), ("validation", rows[1]))
+        for part, chosen in zip(PARTS, rows, strict=False)
     ]
     from zoo import cues  # SciPy takes a moment to import
 

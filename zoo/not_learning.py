@@ -9,6 +9,7 @@ weights of the rules say which measurement is the stronger; how often the first 
 
 from __future__ import annotations
 
+import itertools
 import math
 from statistics import median
 from typing import TYPE_CHECKING
@@ -87,14 +88,16 @@ def _rate_too_high(facts: Facts) -> Cause | None:
     if not losses or facts.has_learned or _is_still(facts):
         return None
     typical = median(losses[1:] or losses)
-    rises = sum(later > earlier for earlier, later in zip(losses, losses[1:], strict=False))
+    rises = sum(later > earlier for earlier, later in itertools.pairwise(losses))
     figures = {"learning_rate": rate, "loss": typical, "guess": facts.guess, "rises": float(rises)}
     course = f"the training loss ({losses[0]:.3g} in the first epoch, {losses[-1]:.3g} in the last)"
     if typical > 1.25 * facts.guess:
         said = f"{course} stayed above that of guessing ({facts.guess:.3g}) at learning rate {rate:.2g}"
         return _cause("learning rate too high", 0.95, said, remedy, **figures)
     if losses[-1] > 1.02 * losses[0] or (typical > 1.02 * facts.guess and rises * 3 >= len(losses) - 1 > 0):
-        said = f"{course} rose in {rises} of {len(losses) - 1} epochs and is no better than guessing ({facts.guess:.3g})"
+        said = (
+            f"{course} rose in {rises} of {len(losses) - 1} epochs and is no better than guessing ({facts.guess:.3g})"
+        )
         return _cause("learning rate too high", 0.6, f"{said}, at learning rate {rate:.2g}", remedy, **figures)
     return None
 
@@ -166,7 +169,9 @@ def _patience(facts: Facts) -> Cause | None:
     (trend, needed), lowest = _pace(facts), min(record.val_loss for record in facts.history)
     train_falls = trend is not None and trend.falls and trend.fall > 0.005 * facts.guess
     still = facts.history[-1].val_loss <= lowest and done > 1
-    lags = bool(facts.momenta) and facts.has_learned and facts.adapting_steps < steps_needed(max(facts.momenta.values()))
+    lags = (
+        bool(facts.momenta) and facts.has_learned and facts.adapting_steps < steps_needed(max(facts.momenta.values()))
+    )
     if not (train_falls or still or lags):
         return None
     falling = [what for what, falls in (("training", train_falls), ("validation", still)) if falls]
@@ -217,7 +222,11 @@ def _features(facts: Facts) -> Cause | None:
     trend, needed = _pace(facts)
     settled = trend is None or not trend.falls or needed > FAR * len(facts.history)
     last = facts.history[-1].loss
-    what = "the open blocks do not find what tells the classes apart" if facts.opens else "the frozen features do not separate"
+    what = (
+        "the open blocks do not find what tells the classes apart"
+        if facts.opens
+        else "the frozen features do not separate"
+    )
     said = f"training accuracy itself is {facts.trained_to:.2f}, with a loss of {last:.3f} that has "
     said += "settled" if settled else "hardly fallen"
     said += f"; {what}" + (f" ({_told(below)})" if below else "")
@@ -226,8 +235,12 @@ def _features(facts: Facts) -> Cause | None:
     elif facts.opens:
         remedy = "Take another backbone, or larger pictures (size=…)."
     else:
-        remedy = "Open some blocks (bn-affine, unfreeze-top-k:k=2), or take another backbone, or larger pictures (size=…)."
-    return _cause("features do not separate", 0.65 if settled else 0.4, said, remedy, loss=last, accuracy=facts.trained_to)
+        remedy = (
+            "Open some blocks (bn-affine, unfreeze-top-k:k=2), or take another backbone, or larger pictures (size=…)."
+        )
+    return _cause(
+        "features do not separate", 0.65 if settled else 0.4, said, remedy, loss=last, accuracy=facts.trained_to
+    )
 
 
 def _labels(facts: Facts) -> Cause | None:
@@ -255,7 +268,8 @@ def _overfitting(facts: Facts) -> Cause | None:
     if facts.validation is None or not _sees_training(facts):
         return None
     above, _ = _signals(facts)
-    said = f"training accuracy {facts.trained_to:.2f} on {facts.n_train:,} pictures, validation {facts.validation.accuracy:.2f}"
+    said = f"training accuracy {facts.trained_to:.2f} on {facts.n_train:,} pictures, "
+    said += f"validation {facts.validation.accuracy:.2f}"
     said += f", though the classes can be told ({_told(above)})" if above else ""
     remedy = "Give more pictures, augment (--augment light), open less, or take pretrained weights."
     weight = 0.75 if above else 0.55
@@ -291,7 +305,7 @@ def _few_pictures(facts: Facts) -> Cause | None:
         f"reaches {facts.majority + half:.2f}; to tell this lead takes about {needed:,}"
     )
     remedy = "Give more pictures, or a larger validation share (--split), or several seeds."
-    weight = 0.7 if lead >= 0.75 * half else 0.5  # noqa: PLR2004 - nearly beyond chance
+    weight = 0.7 if lead >= 0.75 * half else 0.5
     return _cause("too few pictures", weight, said, remedy, n=scores.n, lead=lead, n_needed=needed)
 
 

@@ -80,7 +80,7 @@ class Facts:
 
     @property
     def has_learned(self) -> bool:
-        """Whether an epoch told training pictures apart: more than the most frequent class, noise aside, and by its loss.
+        """Whether an epoch told training pictures apart: by its accuracy, noise aside, and by its loss.
 
         A rate that is too high gives an accuracy by chance now and then, but with a loss above that of guessing.
         """
@@ -96,7 +96,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """Course of the training loss: first, last, fall an epoch (least squares), and whether noise does not explain it."""
+    """Course of a loss: first, last, fall an epoch (least squares), and whether that is more than noise."""
 
     first: float
     last: float
