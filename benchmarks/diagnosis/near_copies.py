@@ -65,11 +65,10 @@ def _features(backbone: str, classes: tuple[str, ...], pixels: np.ndarray) -> np
     from zoo.values import Recipe
 
     catalog = load_catalog()
-    names = combinations(catalog, [backbone], ["gap"], ["freeze-all"], ["none"])[0]
-    kinds = ("backbone", "head", "policy", "augmentation")
-    recipe = Recipe(**dict(zip(kinds, names, strict=True)), data="", split="", classes=classes)
+    body, head, policy, none = combinations(catalog, [backbone], ["gap"], ["freeze-all"], ["none"])[0]
+    recipe = Recipe(backbone=body, head=head, policy=policy, augmentation=none, data="", split="", classes=classes)
     assembly = build(recipe, catalog).assembly
-    size = int(names[0].values()["size"])
+    size = int(body.values()["size"])
     if size != pixels.shape[1]:
         raise SystemExit(f"The pictures are {pixels.shape[1]} px; give the backbone with size={pixels.shape[1]}.")
     pooled: np.ndarray = forward(assembly.prefix(len(assembly.blocks)), [pixels])[0].mean(axis=(1, 2))
