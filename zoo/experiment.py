@@ -8,6 +8,7 @@ import json
 import time
 import traceback
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import statistics
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from zoo.building import Built
     from zoo.dataset import Dataset
     from zoo.events import Observer
+    from zoo.input_check import InputCheck
+    from zoo.inputs import Finding
     from zoo.prefix import FeatureCache
     from zoo.registry import Catalog
     from zoo.reuse import Networks
@@ -59,6 +62,7 @@ class Bench:
         store: Where runs are kept.
         cache: Features of frozen blocks.
         networks: The network of the last run, for the next one that has the same.
+        inputs: What is wrong with the pictures as networks get them.
         observe: Told about everything.
     """
 
@@ -67,12 +71,14 @@ class Bench:
     store: Store
     cache: FeatureCache
     networks: Networks
+    inputs: InputCheck
     observe: Observer = ignore
 
 
 def make_bench(catalog: Catalog, dataset: Dataset, store: Store, observe: Observer) -> Bench:
     """What the runs of this process share. Imports Keras. Raises: UsageError."""
     keras = require_keras()  # before the next line imports it: TensorFlow reads its variables when it is imported
+    from zoo.input_check import InputCheck
     from zoo.prefix import FeatureCache
     from zoo.reuse import Networks
 
@@ -80,7 +86,7 @@ def make_bench(catalog: Catalog, dataset: Dataset, store: Store, observe: Observ
     cache = FeatureCache(
         disk=dataset.cache, observe=observe, surroundings=json.dumps(around, sort_keys=True, default=str)
     )
-    return Bench(catalog, dataset, store, cache, Networks(), observe)
+    return Bench(catalog, dataset, store, cache, Networks(), InputCheck(dataset.cache, observe), observe)
 
 
 def run(
@@ -204,6 +210,7 @@ def _execute(record: RunRecord, bench: Bench) -> RunRecord:
     built, delivery = bench.networks.take(recipe, bench.catalog)
     size, channels = size_of(recipe.backbone), channels_of(recipe.backbone)
     sides = (dataset.side("train", size, channels), dataset.side("validation", size, channels))
+    wrong = _checked_inputs(recipe, bench, built, sides[0])
     notes = early_notes(recipe, built, len(sides[0].labels))
     for text in notes:
         bench.observe(Note(text, level="warning"))
@@ -229,13 +236,20 @@ def _execute(record: RunRecord, bench: Bench) -> RunRecord:
         probabilities=trained.probabilities,
     )
     done = Done(recipe, built, trained, scores, inference, receipt, sides, before, momenta_of(built))
-    thumbnails = _thumbnails(bench.store, recipe)
+    told = explanation_of(
+        done,
+        dataset,
+        bench.cache,
+        thumbnails=_thumbnails(bench.store, recipe),
+        wrong_input=wrong.fact if wrong is not None and wrong.cause != "grey" else "",
+        observe=bench.observe,
+    )
     return dataclasses.replace(
         record,
         status=status,
         reason=reason,
-        explanation=explanation_of(done, dataset, bench.cache, thumbnails=thumbnails, observe=bench.observe),
-        notes=(*notes, *trained.notes, *late),
+        explanation=told,
+        notes=(*([wrong.text] if wrong is not None else []), *notes, *trained.notes, *late),
         validation=scores,
         train_accuracy=trained.history[-1].accuracy,
         inference_accuracy=inference,
@@ -245,6 +259,18 @@ def _execute(record: RunRecord, bench: Bench) -> RunRecord:
         trainable_weights=trained.trainable_weights,
         total_weights=sum(weight.size for weight in built.assembly.weights),
         milliseconds_per_image=delivery.milliseconds_per_image,
+    )
+
+
+def _checked_inputs(recipe: Recipe, bench: Bench, built: Built, side: Side) -> Finding | None:
+    """What is wrong with the pictures as the backbone gets them; it is looked for before its first run only."""
+    record, spec = bench.catalog.backbone(recipe.backbone.name), recipe.backbone
+    return bench.inputs.finding(
+        built.assembly.prefix(len(built.assembly.blocks)),
+        side,
+        name=(str(spec), weights_fingerprint(record, spec), recipe.precision),
+        trained=spec.values()["weights"] != "none",
+        about={"data": Path(bench.dataset.report.table.location).name, "backbone": spec.name},
     )
 
 
