@@ -143,6 +143,7 @@ def _facts(done: Done, dataset: Dataset, cache: FeatureCache, simple: Mapping[st
         momenta=done.momenta,
         adapting_steps=trained.adapting_steps,
         learning_rate=max((record.learning_rate for record in trained.history), default=0.0),
+        steps=trained.steps,
         opens=any(phase.open_blocks for phase in done.built.phases),
         pretrained=_is_pretrained(recipe),
         simple={**simple, **_simple(done, cache)},

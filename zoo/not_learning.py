@@ -33,6 +33,12 @@ FAR = 10.0
 ONE_CLASS = 0.98
 """Share of validation pictures that are given one class, from which on a model counts as collapsed."""
 
+SHORT = 2
+"""Epochs whose losses say nothing yet about the rate, unless they are far above that of guessing."""
+
+STEPS = 50
+"""Steps of the optimiser with which hardly any head is trained."""
+
 KEPT_SHARE = 0.5
 """Causes with less than this share of the first one's weight are not told."""
 
@@ -91,10 +97,11 @@ def _rate_too_high(facts: Facts) -> Cause | None:
     rises = sum(later > earlier for earlier, later in itertools.pairwise(losses))
     figures = {"learning_rate": rate, "loss": typical, "guess": facts.guess, "rises": float(rises)}
     course = f"the training loss ({losses[0]:.3g} in the first epoch, {losses[-1]:.3g} in the last)"
-    if typical > 1.25 * facts.guess:
+    if typical > (1.25 if len(losses) > SHORT else 2.0) * facts.guess:
         said = f"{course} stayed above that of guessing ({facts.guess:.3g}) at learning rate {rate:.2g}"
         return _cause("learning rate too high", 0.95, said, remedy, **figures)
-    if losses[-1] > 1.02 * losses[0] or (typical > 1.02 * facts.guess and rises * 3 >= len(losses) - 1 > 0):
+    wanders = typical > 1.02 * facts.guess and rises * 3 >= len(losses) - 1
+    if len(losses) > SHORT and (losses[-1] > 1.02 * losses[0] or wanders):
         said = (
             f"{course} rose in {rises} of {len(losses) - 1} epochs and is no better than guessing ({facts.guess:.3g})"
         )
@@ -172,10 +179,11 @@ def _patience(facts: Facts) -> Cause | None:
     lags = (
         bool(facts.momenta) and facts.has_learned and facts.adapting_steps < steps_needed(max(facts.momenta.values()))
     )
-    if not (train_falls or still or lags):
+    early = patience <= SHORT and done <= facts.epochs / 3
+    if not (train_falls or still or lags or early):
         return None
     falling = [what for what, falls in (("training", train_falls), ("validation", still)) if falls]
-    said = f"ended after {done} of {facts.epochs} epochs with patience {patience}"
+    said = f"ended after {_counted(done)} of {facts.epochs}, with patience {patience}"
     said += f" while the {' and the '.join(falling)} loss still fell" if falling else ""
     if trend is not None and train_falls:
         said += f" ({trend.first:.3f} to {trend.last:.3f} in training)"
@@ -188,9 +196,13 @@ def _patience(facts: Facts) -> Cause | None:
 
 def _epochs(facts: Facts) -> Cause | None:
     (trend, needed), done = _pace(facts), len(facts.history)
-    if facts.diverged or trend is None or done < facts.epochs or facts.has_learned:
+    if facts.diverged or not facts.stepped or done < facts.epochs or facts.has_learned or _is_still(facts):
         return None
-    if not trend.falls or not needed <= FAR * done or _is_still(facts):
+    if done <= SHORT or facts.steps < STEPS:
+        said = f"{facts.steps} steps of the optimiser in {_counted(done)} are hardly enough for a head"
+        remedy = f"Give more epochs (--epochs {max(10, 5 * done)})."
+        return _cause("too few epochs", 0.7, said, remedy, epochs=done, steps=facts.steps)
+    if trend is None or not trend.falls or not needed <= FAR * done:
         return None
     said = (
         f"the training loss still fell in the last of {done} epochs ({trend.first:.3f} to {trend.last:.3f}); at that "
@@ -198,6 +210,10 @@ def _epochs(facts: Facts) -> Cause | None:
     )
     remedy = f"Give more epochs (--epochs {max(2 * done, done + math.ceil(needed))}), or a higher rate."
     return _cause("too few epochs", 0.7, said, remedy, epochs=done, epochs_needed=needed)
+
+
+def _counted(epochs: int) -> str:
+    return "1 epoch" if epochs == 1 else f"{epochs} epochs"
 
 
 def _signals(facts: Facts) -> tuple[dict[str, float], dict[str, float]]:
@@ -221,6 +237,8 @@ def _features(facts: Facts) -> Cause | None:
         return None
     trend, needed = _pace(facts)
     settled = trend is None or not trend.falls or needed > FAR * len(facts.history)
+    if facts.steps < STEPS and facts.stepped:
+        return None
     last = facts.history[-1].loss
     what = (
         "the open blocks do not find what tells the classes apart"
@@ -265,7 +283,7 @@ def _plain(simple: Mapping[str, float]) -> dict[str, float]:
 
 def _overfitting(facts: Facts) -> Cause | None:
     """Training pictures are learned by heart, in inference mode too, and the others are not."""
-    if facts.validation is None or not _sees_training(facts):
+    if facts.validation is None or not _sees_training(facts) or not facts.by_heart:
         return None
     above, _ = _signals(facts)
     said = f"training accuracy {facts.trained_to:.2f} on {facts.n_train:,} pictures, "

@@ -36,6 +36,8 @@ _DEVIATIONS = 3.0
 SCENES = 0.25
 """Groups, as a share of the pictures that they hold, up to which a set counts as a few scenes: four pictures each."""
 
+_SAME = 0.01
+
 PAIRS = 20
 """Worst pairs that are kept."""
 
@@ -189,12 +191,9 @@ def _cue(found: Suspicion) -> Cause | None:
     lead = (value - found.majority) / max(found.accuracy - found.majority, 1e-9)
     if lead < 0.6:  # noqa: PLR2004 - most of what the score is above guessing
         return None
-    which = (
-        f"{single} alone"
-        if best >= value - 0.01
-        else f"file and picture statistics together ({single} alone {best:.3f})"
-    )
-    said = f"{which} tells {value:.3f} of the validation pictures right, where guessing has {found.majority:.3f}"
+    together = f"statistics of files and colours together ({single} alone {best:.3f}) tell"
+    which = f"{single} alone tells" if best >= value - _SAME else together
+    said = f"{which} {value:.3f} of the validation pictures right, where guessing has {found.majority:.3f}"
     said += ", as many as the network" if value >= found.low else f" and the network {found.accuracy:.3f}"
     remedy = "Make the classes alike in how they were taken and stored, or test on pictures from elsewhere."
     weight = 0.8 if value >= found.low else 0.4

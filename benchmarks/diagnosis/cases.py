@@ -17,7 +17,7 @@ from zoo.values import ImageTable, Picture
 
 if TYPE_CHECKING:
     from zoo.choices import OptionValue
-    from zoo.contracts import KerasModel
+    from zoo.contracts import KerasLayer, KerasModel
     from zoo.registry import Catalog
 
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
@@ -125,19 +125,19 @@ def _divided(record: Backbone) -> Backbone:
     def build(**options: OptionValue) -> KerasModel:
         import keras
 
-        body = record.build(**options)
-        scaled = keras.layers.Rescaling(1 / 255, name="wrongly_divided")(body.inputs[0])
-        model = keras.models.clone_model(body, input_tensors=scaled)
-        whole = keras.Model(body.inputs[0], model.outputs[0])
-        for layer in body.layers:
-            if layer.weights:
-                whole.get_layer(layer.name).set_weights(layer.get_weights())
-        return whole
+        def changed(layer: KerasLayer) -> KerasLayer:
+            config = layer.get_config()
+            if isinstance(layer, keras.layers.Rescaling):
+                config["scale"] = layer.scale / 255
+            return type(layer).from_config(config)
 
-    first, *others = record.blocks_for({option.name: option.default for option in record.options})
-    blocks = (replace(first, layers=("wrongly_divided", *first.layers)), *others)
+        body = record.build(**options)
+        wrong = keras.models.clone_model(body, clone_function=changed)
+        wrong.set_weights(body.get_weights())
+        return wrong
+
     fields = {name: getattr(record, name) for name in record.__slots__}
-    return Backbone(**{**fields, "name": f"{record.name}-divided", "build": build, "blocks": blocks})
+    return Backbone(**{**fields, "name": f"{record.name}-divided", "build": build})
 
 
 class Cases:
