@@ -51,6 +51,7 @@ PLAIN = Facts(
     best_epoch=10,
     head_change=0.6,
     learning_rate=1e-3,
+    steps=250,
     simple={"thumbnails": 0.5, "features": 0.5},
 )
 """A row at chance that was trained in earnest."""
@@ -145,6 +146,29 @@ def test_a_run_that_ended_early_is_not_blamed_for_a_low_rate() -> None:
     short = {"history": history, "epochs": 60, "patience": 1, "head_change": 0.01, "best_epoch": 1}
     assert first(**short) == "patience too short"
     assert first(**{**short, "head_change": 1e-5}) == "learning rate too low"
+
+
+def test_a_short_run_is_too_short_before_its_rate_is_wrong() -> None:
+    """Two epochs whose loss wanders around that of guessing say nothing of the rate; many steps do."""
+    short = {"history": epochs([0.75, 0.78]), "epochs": 2, "steps": 20, "best_epoch": 2}
+    assert first(**short) == "too few epochs"
+    assert "learning rate too high" not in names(**short)
+    assert "20 steps of the optimiser in 2 epochs" in not_learning.explain(replace(PLAIN, **short)).line  # type: ignore[arg-type]
+    assert first(**{**short, "history": epochs([9.0, 8.0])}) == "learning rate too high"
+
+
+def test_patience_of_one_is_named_whatever_the_loss_did() -> None:
+    """After two of sixty epochs nobody can tell; with a patience of five and falling losses neither."""
+    early = {"history": epochs([0.70, 0.71]), "epochs": 60, "patience": 1, "best_epoch": 1, "steps": 20}
+    assert first(**early) == "patience too short"
+    later = {"history": epochs([0.72, 0.71, 0.70, 0.69, 0.68, 0.67]), "epochs": 60, "patience": 5, "best_epoch": 1}
+    assert first(**later) == "patience too short"
+
+
+def test_what_is_not_known_by_heart_is_not_overfitted() -> None:
+    """A training accuracy of 0.62 with validation at chance is on its way, not at its end."""
+    on_its_way = {"history": epochs([0.69, 0.66], 0.62), "epochs": 2, "best_epoch": 2, "simple": {"features": 0.8}}
+    assert "overfitting" not in names(**on_its_way)
 
 
 def test_lag_is_not_named_when_the_network_sees_its_training_pictures() -> None:
