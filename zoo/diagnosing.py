@@ -204,7 +204,7 @@ def _looked_at(
 ) -> dict[str, Any]:
     """The fields of a diagnosis that need the network."""
     from zoo.moments import has_batch_norm, measure
-    from zoo.readings import check
+    from zoo.readings import counted
 
     began = time.perf_counter()
     found = measure(model, sample.pixels, observe=observe) if has_batch_norm(model) else None
@@ -212,19 +212,19 @@ def _looked_at(
         return {"verdicts": (no_batch_norm(),), "layers": ()}
     rows = np.arange(sample.train)
     observe(Stage("looking at the inputs"))
-    finding = _credible(check(model, sample.pixels[: sample.train], trained=trained, most=CHECKED))
+    finding, read = counted(model, sample.pixels[: sample.train], trained=trained, most=CHECKED)
     estimated = rows[: min(ESTIMATED, max(2, sample.train // 2))]
     # All places: where next to no contrast is left, the variance is that of the padded borders, which a grid misses.
     adapting = measure(model, sample.pixels, rows=estimated, by_batch=True, places=None, observe=observe)
     scored = rows[len(estimated) :][:SCORED]
     effect = _effect(model, sample, found, adapting, scored, observe) if trained else None
     travel = travel_of(adapting.layers, steps=steps)
-    passes = len(sample.labels) + len(estimated) + len(scored) * (effect is not None) + 3 * min(CHECKED, len(rows))
+    passes = len(sample.labels) + len(estimated) + len(scored) * (effect is not None) + read
     shift = _overall(found, rows)
     noise = batch_noise(found.layers, sample.labels, batch_size=batch)
     sides = side_difference(found.layers, sample.labels, sample.is_validation)
     if trained:
-        said = verdicts(shift=shift, effect=effect, finding=finding, noise=noise, travel=travel, sides=sides)
+        said = verdicts(shift=shift, effect=effect, finding=_credible(finding), noise=noise, travel=travel, sides=sides)
     else:
         said = (untrained(len(found.layers)),)
     return {

@@ -18,6 +18,7 @@ from zoo.events import Note, ignore
 from zoo.forward import value_of
 from zoo.nearness import nearest_labels
 from zoo.run_facts import Facts, at_chance
+from zoo.values import PARTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -122,9 +123,7 @@ def _majority(side: Side) -> float:
     return float(np.bincount(side.labels).max() / len(side.labels))
 
 
-def _facts(
-    done: Done, dataset: Dataset, cache: FeatureCache, simple: Mapping[str, float], wrong_input: str
-) -> Facts:
+def _facts(done: Done, dataset: Dataset, cache: FeatureCache, simple: Mapping[str, float], wrong_input: str) -> Facts:
     recipe, trained = done.recipe, done.trained
     answered = np.bincount(trained.probabilities.argmax(axis=1), minlength=len(recipe.classes))
     head = done.receipt.rows[-1]
@@ -144,6 +143,7 @@ def _facts(
         momenta=done.momenta,
         adapting_steps=trained.adapting_steps,
         learning_rate=max((record.learning_rate for record in trained.history), default=0.0),
+        steps=trained.steps,
         opens=any(phase.open_blocks for phase in done.built.phases),
         pretrained=_is_pretrained(recipe),
         simple={**simple, **_simple(done, cache)},
@@ -247,9 +247,7 @@ def _at_start(done: Done) -> Iterator[None]:
             variable.assign(now)
 
 
-def _too_good(
-    done: Done, dataset: Dataset, cache: FeatureCache, neighbours: Mapping[str, float]
-) -> Explanation | None:
+def _too_good(done: Done, dataset: Dataset, cache: FeatureCache, neighbours: Mapping[str, float]) -> Explanation | None:
     learner, validation = done.sides
     majority, accuracy, count = _majority(validation), done.scores.accuracy, done.scores.n
     pretrained = _is_pretrained(done.recipe)
@@ -268,7 +266,7 @@ def _too_good(
         likenesses.insert(0, (by_features, found.validation_rows, found.train_rows))
     pictures = [
         [dataset.report.table.pictures[dataset.indices(part)[row]] for row in chosen.tolist()]
-        for part, chosen in (("train", rows[0]), ("validation", rows[1]))
+        for part, chosen in zip(PARTS, rows, strict=False)
     ]
     from zoo import cues  # SciPy takes a moment to import
 

@@ -56,7 +56,7 @@ class Likeness:
 
     @property
     def near(self) -> Array:
-        """bool (n,), whether a validation picture has a near-copy among the training pictures."""
+        """Bool (n,), whether a validation picture has a near-copy among the training pictures."""
         copies: Array = self.across >= NEAR[self.by]
         return copies
 
@@ -118,6 +118,23 @@ def whitened(vectors: Array, *, most: int, rows: int | None = None) -> Array:
     return _directions(basis[:, spread > 1e-8 * max(float(spread[0]), 1e-30)])
 
 
+def feature_table(vectors: Array) -> tuple[Array, Array]:
+    """Cosines between all pictures, float64 (n, n), by pooled features (n, width): whitened ones, and centred ones."""
+    centred = vectors.astype(np.float64) - vectors.mean(axis=0, dtype=np.float64)
+    white, plain = whitened(centred, most=_MOST["features"]), _directions(centred)
+    return white @ white.T, plain @ plain.T
+
+
+def thumbnail_table(pixels: UInt8Array) -> Array:
+    """Cosines between all pictures, float64 (n, n), by whitened thumbnails, mirrored or not, whichever is nearer."""
+    small = thumbnails(pixels)
+    count = len(small)
+    both = np.concatenate([small, _mirrored(small)])
+    white = whitened(both - both.mean(axis=0), most=_MOST["thumbnails"], rows=count)
+    table: Array = np.maximum(white[:count] @ white[:count].T, white[:count] @ white[count:].T)
+    return table
+
+
 def by_features(train: Array, validation: Array) -> Likeness:
     """Nearness by pooled features.
 
@@ -125,25 +142,18 @@ def by_features(train: Array, validation: Array) -> Likeness:
         train: float (m, width), m ≥ 2.
         validation: float (n, width), n ≥ 1.
     """
-    both = np.concatenate([train, validation]).astype(np.float64)
-    centred = both - both.mean(axis=0)
-    white = whitened(centred, most=_MOST["features"])
-    plain = _directions(centred)
-    return _likeness("features", white @ white.T, len(train), scenes=plain @ plain.T)
+    table, plain = feature_table(np.concatenate([train, validation]))
+    return _likeness("features", table, len(train), scenes=plain)
 
 
 def by_thumbnails(train: UInt8Array, validation: UInt8Array) -> Likeness:
-    """Nearness by 8 × 8 thumbnails, a picture or its mirror image, whichever is nearer.
+    """Nearness by 8 × 8 thumbnails.
 
     Args:
         train: uint8 (m, side, side, channels), m ≥ 2.
         validation: uint8 (n, side, side, channels), n ≥ 1.
     """
-    small = np.concatenate([thumbnails(train), thumbnails(validation)])
-    count = len(small)
-    all_of = np.concatenate([small, _mirrored(small)])
-    white = whitened(all_of - all_of.mean(axis=0), most=_MOST["thumbnails"], rows=count)
-    table = np.maximum(white[:count] @ white[:count].T, white[:count] @ white[count:].T)
+    table = thumbnail_table(np.concatenate([train, validation]))
     return _likeness("thumbnails", table, len(train), scenes=table)
 
 

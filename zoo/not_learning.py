@@ -9,6 +9,7 @@ weights of the rules say which measurement is the stronger; how often the first 
 
 from __future__ import annotations
 
+import itertools
 import math
 from statistics import median
 from typing import TYPE_CHECKING
@@ -31,6 +32,12 @@ FAR = 10.0
 
 ONE_CLASS = 0.98
 """Share of validation pictures that are given one class, from which on a model counts as collapsed."""
+
+SHORT = 2
+"""Epochs whose losses say nothing yet about the rate, unless they are far above that of guessing."""
+
+STEPS = 50
+"""Steps of the optimiser with which hardly any head is trained."""
 
 KEPT_SHARE = 0.5
 """Causes with less than this share of the first one's weight are not told."""
@@ -87,14 +94,17 @@ def _rate_too_high(facts: Facts) -> Cause | None:
     if not losses or facts.has_learned or _is_still(facts):
         return None
     typical = median(losses[1:] or losses)
-    rises = sum(later > earlier for earlier, later in zip(losses, losses[1:], strict=False))
+    rises = sum(later > earlier for earlier, later in itertools.pairwise(losses))
     figures = {"learning_rate": rate, "loss": typical, "guess": facts.guess, "rises": float(rises)}
     course = f"the training loss ({losses[0]:.3g} in the first epoch, {losses[-1]:.3g} in the last)"
-    if typical > 1.25 * facts.guess:
+    if typical > (1.25 if len(losses) > SHORT else 2.0) * facts.guess:
         said = f"{course} stayed above that of guessing ({facts.guess:.3g}) at learning rate {rate:.2g}"
         return _cause("learning rate too high", 0.95, said, remedy, **figures)
-    if losses[-1] > 1.02 * losses[0] or (typical > 1.02 * facts.guess and rises * 3 >= len(losses) - 1 > 0):
-        said = f"{course} rose in {rises} of {len(losses) - 1} epochs and is no better than guessing ({facts.guess:.3g})"
+    wanders = typical > 1.02 * facts.guess and rises * 3 >= len(losses) - 1
+    if len(losses) > SHORT and (losses[-1] > 1.02 * losses[0] or wanders):
+        said = (
+            f"{course} rose in {rises} of {len(losses) - 1} epochs and is no better than guessing ({facts.guess:.3g})"
+        )
         return _cause("learning rate too high", 0.6, f"{said}, at learning rate {rate:.2g}", remedy, **figures)
     return None
 
@@ -166,11 +176,14 @@ def _patience(facts: Facts) -> Cause | None:
     (trend, needed), lowest = _pace(facts), min(record.val_loss for record in facts.history)
     train_falls = trend is not None and trend.falls and trend.fall > 0.005 * facts.guess
     still = facts.history[-1].val_loss <= lowest and done > 1
-    lags = bool(facts.momenta) and facts.has_learned and facts.adapting_steps < steps_needed(max(facts.momenta.values()))
-    if not (train_falls or still or lags):
+    lags = (
+        bool(facts.momenta) and facts.has_learned and facts.adapting_steps < steps_needed(max(facts.momenta.values()))
+    )
+    early = patience <= SHORT and done <= facts.epochs / 3
+    if not (train_falls or still or lags or early):
         return None
     falling = [what for what, falls in (("training", train_falls), ("validation", still)) if falls]
-    said = f"ended after {done} of {facts.epochs} epochs with patience {patience}"
+    said = f"ended after {_counted(done)} of {facts.epochs}, with patience {patience}"
     said += f" while the {' and the '.join(falling)} loss still fell" if falling else ""
     if trend is not None and train_falls:
         said += f" ({trend.first:.3f} to {trend.last:.3f} in training)"
@@ -183,9 +196,13 @@ def _patience(facts: Facts) -> Cause | None:
 
 def _epochs(facts: Facts) -> Cause | None:
     (trend, needed), done = _pace(facts), len(facts.history)
-    if facts.diverged or trend is None or done < facts.epochs or facts.has_learned:
+    if facts.diverged or not facts.stepped or done < facts.epochs or facts.has_learned or _is_still(facts):
         return None
-    if not trend.falls or not needed <= FAR * done or _is_still(facts):
+    if done <= SHORT or facts.steps < STEPS:
+        said = f"{facts.steps} steps of the optimiser in {_counted(done)} are hardly enough for a head"
+        remedy = f"Give more epochs (--epochs {max(10, 5 * done)})."
+        return _cause("too few epochs", 0.7, said, remedy, epochs=done, steps=facts.steps)
+    if trend is None or not trend.falls or not needed <= FAR * done:
         return None
     said = (
         f"the training loss still fell in the last of {done} epochs ({trend.first:.3f} to {trend.last:.3f}); at that "
@@ -193,6 +210,10 @@ def _epochs(facts: Facts) -> Cause | None:
     )
     remedy = f"Give more epochs (--epochs {max(2 * done, done + math.ceil(needed))}), or a higher rate."
     return _cause("too few epochs", 0.7, said, remedy, epochs=done, epochs_needed=needed)
+
+
+def _counted(epochs: int) -> str:
+    return "1 epoch" if epochs == 1 else f"{epochs} epochs"
 
 
 def _signals(facts: Facts) -> tuple[dict[str, float], dict[str, float]]:
@@ -216,8 +237,14 @@ def _features(facts: Facts) -> Cause | None:
         return None
     trend, needed = _pace(facts)
     settled = trend is None or not trend.falls or needed > FAR * len(facts.history)
+    if facts.steps < STEPS and facts.stepped:
+        return None
     last = facts.history[-1].loss
-    what = "the open blocks do not find what tells the classes apart" if facts.opens else "the frozen features do not separate"
+    what = (
+        "the open blocks do not find what tells the classes apart"
+        if facts.opens
+        else "the frozen features do not separate"
+    )
     said = f"training accuracy itself is {facts.trained_to:.2f}, with a loss of {last:.3f} that has "
     said += "settled" if settled else "hardly fallen"
     said += f"; {what}" + (f" ({_told(below)})" if below else "")
@@ -226,8 +253,12 @@ def _features(facts: Facts) -> Cause | None:
     elif facts.opens:
         remedy = "Take another backbone, or larger pictures (size=…)."
     else:
-        remedy = "Open some blocks (bn-affine, unfreeze-top-k:k=2), or take another backbone, or larger pictures (size=…)."
-    return _cause("features do not separate", 0.65 if settled else 0.4, said, remedy, loss=last, accuracy=facts.trained_to)
+        remedy = (
+            "Open some blocks (bn-affine, unfreeze-top-k:k=2), or take another backbone, or larger pictures (size=…)."
+        )
+    return _cause(
+        "features do not separate", 0.65 if settled else 0.4, said, remedy, loss=last, accuracy=facts.trained_to
+    )
 
 
 def _labels(facts: Facts) -> Cause | None:
@@ -252,10 +283,11 @@ def _plain(simple: Mapping[str, float]) -> dict[str, float]:
 
 def _overfitting(facts: Facts) -> Cause | None:
     """Training pictures are learned by heart, in inference mode too, and the others are not."""
-    if facts.validation is None or not _sees_training(facts):
+    if facts.validation is None or not _sees_training(facts) or not facts.by_heart:
         return None
     above, _ = _signals(facts)
-    said = f"training accuracy {facts.trained_to:.2f} on {facts.n_train:,} pictures, validation {facts.validation.accuracy:.2f}"
+    said = f"training accuracy {facts.trained_to:.2f} on {facts.n_train:,} pictures, "
+    said += f"validation {facts.validation.accuracy:.2f}"
     said += f", though the classes can be told ({_told(above)})" if above else ""
     remedy = "Give more pictures, augment (--augment light), open less, or take pretrained weights."
     weight = 0.75 if above else 0.55
@@ -291,7 +323,7 @@ def _few_pictures(facts: Facts) -> Cause | None:
         f"reaches {facts.majority + half:.2f}; to tell this lead takes about {needed:,}"
     )
     remedy = "Give more pictures, or a larger validation share (--split), or several seeds."
-    weight = 0.7 if lead >= 0.75 * half else 0.5  # noqa: PLR2004 - nearly beyond chance
+    weight = 0.7 if lead >= 0.75 * half else 0.5
     return _cause("too few pictures", weight, said, remedy, n=scores.n, lead=lead, n_needed=needed)
 
 

@@ -15,7 +15,6 @@ from zoo.precision import precision_note
 from zoo.receipt import Trace, write_receipt
 
 if TYPE_CHECKING:
-    from zoo.assembly import Assembly
     from zoo.building import Built
     from zoo.prefix import FeatureCache
     from zoo.training import Trained

@@ -33,6 +33,7 @@ class Facts:
         momenta: Momentum of each BatchNorm layer whose moving statistics followed, by layer name.
         adapting_steps: Batches in which they did.
         learning_rate: Highest of the run; 0 where only a head was solved.
+        steps: Of the optimiser, all phases.
         opens: Whether some phase opened a block of the backbone.
         pretrained: Whether the backbone started from pretrained weights.
         simple: Accuracy on validation pictures of simple classifiers that need no training of the network, by name.
@@ -56,6 +57,7 @@ class Facts:
     momenta: Mapping[str, float] = field(default_factory=dict)
     adapting_steps: int = 0
     learning_rate: float = 0.0
+    steps: int = 0
     opens: bool = False
     pretrained: bool = True
     simple: Mapping[str, float] = field(default_factory=dict)
@@ -80,12 +82,17 @@ class Facts:
 
     @property
     def has_learned(self) -> bool:
-        """Whether an epoch told training pictures apart: more than the most frequent class, noise aside, and by its loss.
+        """Whether an epoch told training pictures apart: by its accuracy, noise aside, and by its loss.
 
         A rate that is too high gives an accuracy by chance now and then, but with a loss above that of guessing.
         """
         level = self.train_majority + max(0.1, 2.5 * standard_error(self.train_majority, self.n_train))
         return any(record.accuracy >= level and record.loss < self.guess for record in self.history)
+
+    @property
+    def by_heart(self) -> bool:
+        """Whether training pictures are known by heart: two fifths of the way from the majority class to all right."""
+        return self.has_learned and self.trained_to >= self.train_majority + 0.4 * (1 - self.train_majority)
 
     def moved(self, epochs: int) -> float | None:
         """`head_change` as it would be after so many epochs: a straight line from the kept one."""
@@ -96,7 +103,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """Course of the training loss: first, last, fall an epoch (least squares), and whether noise does not explain it."""
+    """Course of a loss: first, last, fall an epoch (least squares), and whether that is more than noise."""
 
     first: float
     last: float

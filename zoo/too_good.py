@@ -30,11 +30,13 @@ COPIES = 0.03
 """Share of validation pictures with a near-copy in training from which on it is told."""
 
 NEARER = 0.6
-"""`Likeness.excess` from which on validation lies nearer to training than training to itself; noise aside, see below."""
+"""`Likeness.excess` from which on validation lies nearer to training than training does to itself, noise aside."""
 
 _DEVIATIONS = 3.0
 SCENES = 0.25
 """Groups, as a share of the pictures that they hold, up to which a set counts as a few scenes: four pictures each."""
+
+_SAME = 0.01
 
 PAIRS = 20
 """Worst pairs that are kept."""
@@ -95,7 +97,9 @@ def explain(found: Suspicion, *, names: tuple[Sequence[str], Sequence[str]]) -> 
             return None
         causes = [_nothing(found)]
     near = ", ".join(f"nearest neighbour by {name} {value:.3f}" for name, value in found.neighbours.items())
-    score = f"validation accuracy {found.accuracy:.3f} of {len(found.correct):,} pictures" + (f" ({near})" if near else "")
+    score = f"validation accuracy {found.accuracy:.3f} of {len(found.correct):,} pictures" + (
+        f" ({near})" if near else ""
+    )
     return Explanation(matter="too good", score=score, causes=tuple(causes), pairs=_pairs(found, names))
 
 
@@ -127,7 +131,7 @@ def _copies(found: Suspicion) -> Cause | None:
         return None
     rest = np.array(sorted(set(range(len(found.correct))) - copied), np.int64)
     said = f"{len(copied):,} of {len(asked):,} validation pictures have a near-copy among the training pictures"
-    figures = {"copies": len(copied), "pictures": len(asked)}
+    figures: dict[str, float] = {"copies": len(copied), "pictures": len(asked)}
     if len(rest):
         without = float(found.correct[rest].mean())
         said += f"; without them the score is {without:.3f} of {len(rest):,}"
@@ -144,10 +148,12 @@ def _nearer(found: Suspicion) -> Cause | None:
         return None
     across, within = float(np.median(by.across)), float(np.median(by.within))
     said = (
-        f"validation pictures lie nearer to the training pictures than these to each other: cosine {across:.2f} against "
-        f"{within:.2f} in the median ({by.by}), nearer in {by.excess:.0%} of comparisons, where 50% is usual"
+        f"validation pictures lie nearer to the training pictures (median cosine {across:.2f}, {by.by}) than these to "
+        f"each other ({within:.2f}): in {by.excess:.0%} of comparisons, where half is usual"
     )
-    remedy = "Was one side made from the other (augmented, generated, cut from the same films)? Then take other pictures."
+    remedy = (
+        "Was one side made from the other (augmented, generated, cut from the same films)? Then take other pictures."
+    )
     return _cause("validation nearer than training", 0.9, said, remedy, across=across, within=within, excess=by.excess)
 
 
@@ -158,11 +164,13 @@ def _scenes(found: Suspicion) -> Cause | None:
         return None
     across, within = float(np.median(by.across)), float(np.median(by.within))
     said = (
-        f"{figures_of(by.scenes)} of near-copies hold four fifths of {by.count:,} pictures, as with renderings or films; "
-        f"validation pictures lie as near to the training pictures (cosine {across:.2f}) as these to each other "
-        f"({within:.2f})"
+        f"{figures_of(by.scenes)} of near-copies hold four fifths of {by.count:,} pictures, as in renderings or films; "
+        f"validation pictures lie as near to the training pictures (median cosine {across:.2f}, {by.by}) as these to "
+        f"each other ({within:.2f})"
     )
-    remedy = "Keep each scene on one side (the column `group` of a manifest); the score then is of scenes not seen before."
+    remedy = (
+        "Keep each scene on one side (the column `group` of a manifest); the score then is of scenes not seen before."
+    )
     return _cause("few scenes", 0.85, said, remedy, scenes=by.scenes, pictures=by.count, across=across, within=within)
 
 
@@ -176,17 +184,22 @@ def _cue(found: Suspicion) -> Cause | None:
         return None
     name, value = max(found.cues.items(), key=lambda pair: (pair[1], pair[0] != "all of them"))
     single, best = max(
-        ((cue, got) for cue, got in found.cues.items() if cue != "all of them"), key=lambda pair: pair[1], default=(name, value)
+        ((cue, got) for cue, got in found.cues.items() if cue != "all of them"),
+        key=lambda pair: pair[1],
+        default=(name, value),
     )
     lead = (value - found.majority) / max(found.accuracy - found.majority, 1e-9)
     if lead < 0.6:  # noqa: PLR2004 - most of what the score is above guessing
         return None
-    which = f"{single} alone" if best >= value - 0.01 else f"file and picture statistics together ({single} alone {best:.3f})"  # noqa: PLR2004
-    said = f"{which} tells {value:.3f} of the validation pictures right, where guessing has {found.majority:.3f}"
+    together = f"statistics of files and colours together ({single} alone {best:.3f}) tell"
+    which = f"{single} alone tells" if best >= value - _SAME else together
+    said = f"{which} {value:.3f} of the validation pictures right, where guessing has {found.majority:.3f}"
     said += ", as many as the network" if value >= found.low else f" and the network {found.accuracy:.3f}"
     remedy = "Make the classes alike in how they were taken and stored, or test on pictures from elsewhere."
     weight = 0.8 if value >= found.low else 0.4
-    return _cause("trivial cue", weight, said, remedy, **{key.replace(" ", "_"): got for key, got in found.cues.items()})
+    return _cause(
+        "trivial cue", weight, said, remedy, **{key.replace(" ", "_"): got for key, got in found.cues.items()}
+    )
 
 
 def _nothing(found: Suspicion) -> Cause:
@@ -195,8 +208,9 @@ def _nothing(found: Suspicion) -> Cause:
     for one, _, _ in found.likenesses[:1]:
         across, within = float(np.median(one.across)), float(np.median(one.within))
         said += (
-            f": validation pictures lie as near to the training pictures (cosine {across:.2f}, {one.by}) as these to each "
-            f"other ({within:.2f}), which is usual for a random split; {len(copied)} of {len(asked):,} have a near-copy"
+            f": validation pictures lie as near to the training pictures (median cosine {across:.2f}, {one.by}) as "
+            f"these to each other ({within:.2f}), which a random split makes them do; {len(copied)} of {len(asked):,} "
+            "have a near-copy"
         )
     if found.cues:
         said += f"; trivial cues reach {max(found.cues.values()):.3f}"
@@ -208,7 +222,9 @@ def _pairs(found: Suspicion, names: tuple[Sequence[str], Sequence[str]]) -> tupl
     """The most alike, each validation picture once."""
     best: dict[int, NearPair] = {}
     for likeness, validation, train in found.likenesses:
-        for row, cosine, partner in zip(validation.tolist(), likeness.across.tolist(), likeness.partner.tolist(), strict=True):
+        for row, cosine, partner in zip(
+            validation.tolist(), likeness.across.tolist(), likeness.partner.tolist(), strict=True
+        ):
             if row not in best or cosine > best[row].likeness:
                 best[row] = NearPair(
                     validation=names[1][row],

@@ -16,7 +16,8 @@ from zoo.testing import tiny_backbone
 from zoo.values import ImageTable, Picture
 
 if TYPE_CHECKING:
-    from zoo.contracts import KerasModel
+    from zoo.choices import OptionValue
+    from zoo.contracts import KerasLayer, KerasModel
     from zoo.registry import Catalog
 
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
@@ -38,7 +39,8 @@ def vary(pixels: Pixels, draw: np.random.Generator) -> Pixels:
     left, top = (int(place) for place in draw.integers(0, side - inner + 1, 2))
     picture = picture.crop((left, top, left + inner, top + inner)).resize((side, side), Image.Resampling.BILINEAR)
     picture = picture.rotate(draw.uniform(-6, 6), Image.Resampling.BILINEAR)
-    return np.asarray(ImageEnhance.Brightness(picture).enhance(draw.uniform(0.8, 1.2)))
+    varied: Pixels = np.asarray(ImageEnhance.Brightness(picture).enhance(draw.uniform(0.8, 1.2)))
+    return varied
 
 
 def _shape(draw: np.random.Generator, *, size: int, label: int) -> Pixels:
@@ -52,18 +54,27 @@ def _shape(draw: np.random.Generator, *, size: int, label: int) -> Pixels:
         inside = np.hypot(across - middle[0], down - middle[1]) < radius
     colours = draw.integers(0, 256, (2, 3))
     noise = draw.normal(0, 20, (size, size, 3))
-    return np.clip(np.where(inside[..., None], colours[0], colours[1]) + noise, 0, 255).astype(np.uint8)
+    drawn: Pixels = np.clip(np.where(inside[..., None], colours[0], colours[1]) + noise, 0, 255).astype(np.uint8)
+    return drawn
 
 
-def load(location: object = "case", *, kind: str = "plain", images: int = 360, seed: int = 0, size: int = 64) -> ImageTable:
+def load(
+    _location: object = "case", *, kind: str = "plain", images: int = 360, seed: int = 0, size: int = 64
+) -> ImageTable:
     """The pictures of a kind."""
     draw = np.random.default_rng((seed, 77))
     if kind == "shapes":
         made = tuple(
-            Picture(id=f"{'stripes' if label else 'disc'}/{index:04}", label=label, pixels=_shape(draw, size=size, label=label))
+            Picture(
+                id=f"{'stripes' if label else 'disc'}/{index:04}",
+                label=label,
+                pixels=_shape(draw, size=size, label=label),
+            )
             for index, label in enumerate([0, 1] * (images // 2))
         )
-        return ImageTable(location="case", classes=("disc", "stripes"), pictures=tuple(sorted(made, key=lambda one: one.id)))
+        return ImageTable(
+            location="case", classes=("disc", "stripes"), pictures=tuple(sorted(made, key=lambda one: one.id))
+        )
     table = demo("demo", images=images, seed=seed, size=size)
     pictures = list(table.pictures)
     if kind == "shuffled":
@@ -76,7 +87,9 @@ def load(location: object = "case", *, kind: str = "plain", images: int = 360, s
     elif kind == "scenes":
         chosen = pictures[: SCENES // 2] + pictures[-SCENES // 2 :]
         pictures = [
-            replace(one, id=f"{one.id}-{number:02}", pixels=vary(_pixels(one), draw)) for one in chosen for number in range(VARIATIONS)
+            replace(one, id=f"{one.id}-{number:02}", pixels=vary(_pixels(one), draw))
+            for one in chosen
+            for number in range(VARIATIONS)
         ]
     return replace(table, pictures=tuple(sorted(pictures, key=lambda one: one.id)))
 
@@ -88,7 +101,8 @@ def _pixels(picture: Picture) -> Pixels:
 
 
 def _tint(pixels: Any, amount: int) -> Pixels:  # noqa: ANN401 - uint8 pixels
-    return np.clip(pixels.astype(np.int64) + amount, 0, 255).astype(np.uint8)
+    tinted: Pixels = np.clip(pixels.astype(np.int64) + amount, 0, 255).astype(np.uint8)
+    return tinted
 
 
 def _from_training(pictures: list[Picture], draw: np.random.Generator, *, mirror: bool) -> list[Picture]:
@@ -108,21 +122,22 @@ def _from_training(pictures: list[Picture], draw: np.random.Generator, *, mirror
 def _divided(record: Backbone) -> Backbone:
     """A backbone that is given pictures divided by 255, although it scales them itself."""
 
-    def build(**options: Any) -> KerasModel:
+    def build(**options: OptionValue) -> KerasModel:
         import keras
 
-        body = record.build(**options)
-        scaled = keras.layers.Rescaling(1 / 255, name="wrongly_divided")(body.inputs[0])
-        model = keras.models.clone_model(body, input_tensors=scaled)
-        whole = keras.Model(body.inputs[0], model.outputs[0])
-        for layer in body.layers:
-            if layer.weights:
-                whole.get_layer(layer.name).set_weights(layer.get_weights())
-        return whole
+        def changed(layer: KerasLayer) -> KerasLayer:
+            config = layer.get_config()
+            if isinstance(layer, keras.layers.Rescaling):
+                config["scale"] = layer.scale / 255
+            return type(layer).from_config(config)
 
-    blocks = (replace(record.blocks[0], layers=("wrongly_divided", *record.blocks[0].layers)), *record.blocks[1:])
+        body = record.build(**options)
+        wrong = keras.models.clone_model(body, clone_function=changed)
+        wrong.set_weights(body.get_weights())
+        return wrong
+
     fields = {name: getattr(record, name) for name in record.__slots__}
-    return Backbone(**{**fields, "name": f"{record.name}-divided", "build": build, "blocks": blocks})
+    return Backbone(**{**fields, "name": f"{record.name}-divided", "build": build})
 
 
 class Cases:
@@ -140,7 +155,9 @@ class Cases:
             Option("seed", 0, "Of the pictures.", 0),
             Option("size", 64, "Side in pixels.", 32, 512),
         )
-        return [Source(name="case", title="known cases", accepts=lambda where: where == "case", load=load, options=options)]
+        return [
+            Source(name="case", title="known cases", accepts=lambda where: where == "case", load=load, options=options)
+        ]
 
     @hookimpl
     def zoo_backbones(self) -> list[Backbone]:

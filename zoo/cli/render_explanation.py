@@ -42,7 +42,5 @@ def _pairs(pairs: tuple[NearPair, ...]) -> Table:
     tables.column(drawn, "cosine", justify="right")
     tables.column(drawn, "by")
     for pair in pairs:
-        drawn.add_row(
-            tables.name_of(pair.validation), tables.name_of(pair.training), f"{pair.likeness:.3f}", pair.by
-        )
+        drawn.add_row(tables.name_of(pair.validation), tables.name_of(pair.training), f"{pair.likeness:.3f}", pair.by)
     return drawn
