@@ -7,12 +7,15 @@ are worth with statistics that are estimated again. The test part is not looked 
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from dataclasses import dataclass
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zoo import advice
 from zoo.backend import clean_state, require_keras
 from zoo.batch_noise import batch_noise
 from zoo.batching import step_plan
@@ -39,6 +42,7 @@ from zoo.verdicts import no_batch_norm, untrained, verdicts
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from zoo.advice import Advice
     from zoo.dataset import Dataset
     from zoo.events import Observer
     from zoo.inputs import Finding
@@ -137,7 +141,7 @@ def diagnose(
         model = build_backbone(record, spec, seed=seed, precision=precision)
         trained = choose_weights(record, spec) is not None
         found = _looked_at(model, sample, trained=trained, batch=batch, steps=epochs * count // batch, observe=watch)
-    return Diagnosis(
+    diagnosis = Diagnosis(
         backbone=str(spec),
         location=dataset.report.table.location,
         classes=dataset.classes,
@@ -152,6 +156,7 @@ def diagnose(
         seed=seed,
         **found,
     )
+    return dataclasses.replace(diagnosis, advice=_advice(diagnosis))
 
 
 def _check(pictures: object) -> None:
@@ -245,6 +250,15 @@ def _credible(finding: Finding | None) -> Finding | None:
     if finding is None or not finding.sure:
         return None
     return finding if finding.figures.get("standard_errors", CLEAR) >= CLEAR else None
+
+
+def _advice(found: Diagnosis) -> Advice | None:
+    """Which policy to try first; of wrong inputs nothing follows but to mend them."""
+    facts = advice.of_diagnosis(found)
+    measured = (files("zoo") / "advice_measured.json").is_file()  # not before the program that fits the rule has run
+    if facts is None or not measured or any(verdict.name == "wrong-inputs" for verdict in found.verdicts):
+        return None
+    return advice.advise(facts)
 
 
 def _overall(found: Moments, rows: Array) -> Overall:

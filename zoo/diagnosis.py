@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from zoo.advice import Advice
     from zoo.batch_noise import BatchNoise
     from zoo.side_difference import SideDifference
     from zoo.travel import Travel
@@ -149,8 +150,10 @@ class Diagnosis:
         sides: Train against validation; None without layers or validation pictures.
         travel: Of the moving statistics; None without layers.
         noise: Of batch statistics; None without layers.
+        advice: The policy to try first, with how often such advice was right; None where inputs are to be mended first,
+            or there is nothing to go by.
         passes: Pictures that went through the network, each counted as often as it did.
-        seconds: From the first to the last of them, building and tracing the network left out of no account.
+        seconds: All of that took, with what is built and scored on the way.
         data: Digest of the data set.
         split: Digest of the split.
         seed: Of the sample and of random weights.
@@ -172,6 +175,7 @@ class Diagnosis:
     sides: SideDifference | None = None
     travel: Travel | None = None
     noise: BatchNoise | None = None
+    advice: Advice | None = None
     passes: int = 0
     seconds: float = 0.0
     data: str = field(default="", repr=False)

@@ -68,6 +68,11 @@ def _section(found: Diagnosis) -> str:
         parts.append(
             f'<div class="{kind}"><h3>{escape(verdict.title)}</h3><p>{escape(verdict.reason)}</p>{remedy}</div>'
         )
+    if found.advice is not None:
+        parts.append(
+            f"<p><b>Try first: {escape(found.advice.policy)}.</b> {escape(found.advice.reason)} "
+            f'<span class="dim">{escape(found.advice.reliability)}</span></p>'
+        )
     if found.layers:
         parts += [_drawing(found.layers), _table(found.layers)]
     return '<section class="zoo-diagnosis">' + "\n".join(parts) + "</section>"

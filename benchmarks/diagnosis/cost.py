@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import sys
 import time
 from typing import Any
 
@@ -29,6 +30,12 @@ def cpu(task: Any) -> float:  # noqa: ANN401 - a function
     began = time.process_time()
     task()
     return time.process_time() - began
+
+
+def say(line: str) -> None:
+    """A line on stdout, at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def main() -> None:
@@ -68,14 +75,13 @@ def main() -> None:
             fixed = sum(map(cpu, traces)) - once * 3
             ratios["whole"].append(whole / (steady + cold - once))
             ratios["warm"].append((whole - fixed) / steady)
-            print(
+            say(
                 f"{count} pictures: plain {steady:.1f} s and {cold - once:.1f} s once; diagnosis {whole:.1f} s, "
                 f"of which about {fixed:.1f} s once",
-                flush=True,
             )
     for name, values in ratios.items():
-        print(f"{name}: {statistics.median(values):.2f} ({', '.join(f'{value:.2f}' for value in values)})")
-    print(f"estimated on {ESTIMATED}, scored on {SCORED}, checked on {CHECKED} pictures")
+        say(f"{name}: {statistics.median(values):.2f} ({', '.join(f'{value:.2f}' for value in values)})")
+    say(f"estimated on {ESTIMATED}, scored on {SCORED}, checked on {CHECKED} pictures")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +74,12 @@ def row(model: Any, pictures: Array, labels: Array, *, sizes: tuple[int, ...]) -
     return result
 
 
+def say(line: str) -> None:
+    """A line on stdout, at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -98,11 +105,10 @@ def main() -> None:
                     for key, value in found.items()
                     if isinstance(value, dict)
                 )
-                print(
+                say(
                     f"{name:20} {photos.name:10} {condition:10} shift {found['mean_shift']:.3f} "
                     f"log ratio {found['log_ratio']:.3f} divergence {found['divergence']:.4f} "
                     f"({found['divergence_64']:.4f}, {found['divergence_16']:.4f})  {probes}",
-                    flush=True,
                 )
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1), encoding="utf-8")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from rich.cells import cell_len
 
+from zoo.advice import Advice
 from zoo.diagnosis import Diagnosis, Effect, LayerDiagnosis, Overall, Scores, Verdict
 
 if TYPE_CHECKING:
@@ -145,6 +146,21 @@ def test_a_page_is_written(zoo: Zoo, asked: list[dict[str, Any]], tmp_path: Path
     assert text.count("<h2>") == 2
     assert "[red]odd" in text
     assert "page.html" in result.stdout.replace("\n", "").replace(" ", "")
+
+
+def test_advice_comes_with_how_often_it_was_right(
+    zoo: Zoo, asked: list[dict[str, Any]], diagnosis: Diagnosis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And with what lies outside of what was measured."""
+    advice = Advice(
+        policy="bn-affine", reason="the gain is 0.02", reliability="81% of 28 cells.", outside=("classes is 90",)
+    )
+    monkeypatch.setattr("zoo.diagnosing.diagnose", lambda *_, **__: dataclasses.replace(diagnosis, advice=advice))
+    text = " ".join(zoo("diagnose", "photos", "-b", "odd", columns=120).stdout.split())
+    assert "advice: bn-affine: the gain is 0.02" in text
+    assert "81% of 28 cells." in text
+    assert "classes is 90" in text
+    assert "Try first: bn-affine." in dataclasses.replace(diagnosis, advice=advice).to_html()
 
 
 @pytest.mark.parametrize(

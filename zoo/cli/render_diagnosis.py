@@ -55,6 +55,11 @@ def _lines(found: Diagnosis, data: str, page: Path | None) -> Iterator[tuple[str
     yield "basis", basis(found)
     if found.layers:
         yield "bars", "divergence of a typical channel in nats, logarithmic, from 0.001 to 1,000"
+    if found.advice is not None:
+        yield "advice", f"{found.advice.policy}: {found.advice.reason}"
+        yield "trust", found.advice.reliability
+        for outside in found.advice.outside:
+            yield "note", f"outside of what the advice was measured on: {outside}"
     if page is not None:
         yield "page", str(page)
     names = {verdict.name for verdict in found.verdicts}
