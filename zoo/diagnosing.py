@@ -58,7 +58,7 @@ PICTURES = 768
 CLEAR = 4.0
 """Standard errors from which on swapped or inverted colours are told on the few pictures that inputs are checked on."""
 
-ESTIMATED, SCORED, CHECKED = 64, 96, 16
+ESTIMATED, SCORED, CHECKED = 32, 64, 16
 """Pictures at most that statistics are estimated from, features are scored on, and inputs are checked on."""
 
 _LEAST = 16

@@ -169,7 +169,7 @@ def divergence_interval(
     layers: Sequence[Measured],
     *,
     rows: Sequence[int] | Array | None = None,
-    draws: int = 200,
+    draws: int = 60,
     seed: int = 0,
 ) -> tuple[float, float]:
     """A 95 % bootstrap interval over pictures of `Shift.divergence`.

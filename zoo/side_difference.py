@@ -95,5 +95,6 @@ def _products(layers: Sequence[Measured]) -> Array:
         for table in (mean, spread):
             deviation = table.std(axis=0)
             standard = (table - table.mean(axis=0)) / np.where(deviation > _STILL, deviation, np.inf)
+            standard = standard.astype(np.float32)  # twice as fast, and seven digits are plenty
             total += standard @ standard.T / (2 * table.shape[1] * len(layers))
     return total

@@ -156,7 +156,7 @@ def _steps(travel: Travel) -> Verdict:
         "deviations away."
     )
     remedy = (
-        "With bn-trainable use stats=precise, or a momentum of at most "
+        "With bn-trainable use stats=precise, or layers with a momentum of at most "
         f"{travel.sufficient:.3g}, or train for {travel.needed:,} steps. Policies on stored statistics need none."
     )
     title = f"too few steps for the moving statistics: {travel.needed:,} needed"
