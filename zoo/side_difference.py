@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 DRAWS = 999
 """Permutations."""
 
+CHANNELS = 128
+"""Channels of a layer, about, that are compared."""
+
 _LEAST = 2  # pictures of a class on a side
 _STILL = 1e-12
 
@@ -92,7 +95,8 @@ def _products(layers: Sequence[Measured]) -> Array:
     for layer in layers:
         mean, square = np.asarray(layer.mean, np.float64), np.asarray(layer.square, np.float64)
         spread = 0.5 * np.log(np.maximum(square - mean**2, 0.0) + layer.epsilon)
-        for table in (mean, spread):
+        few = max(1, mean.shape[1] // CHANNELS)  # every so many channels say the same in less time
+        for table in (mean[:, ::few], spread[:, ::few]):
             deviation = table.std(axis=0)
             standard = (table - table.mean(axis=0)) / np.where(deviation > _STILL, deviation, np.inf)
             standard = standard.astype(np.float32)  # twice as fast, and seven digits are plenty
