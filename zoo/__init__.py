@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zoo.board import Board
+    from zoo.candidates import Candidate, Ranking
     from zoo.catalog import augmentations, backbones, heads, policies, sources
     from zoo.comparison import compare, fit, leaderboard
     from zoo.contracts import Augmentation, Backbone, Block, Head, Option, Phase, Policy, Source, Weights
+    from zoo.diagnosing import diagnose
+    from zoo.diagnosis import Diagnosis
     from zoo.errors import (
         DataError,
         PluginError,
@@ -25,18 +28,23 @@ if TYPE_CHECKING:
     from zoo.planning import plan
     from zoo.previews import preview
     from zoo.runs import Prediction, Run, load
+    from zoo.scouting import scout
     from zoo.workload import Forecast
 
 _HOMES = {
     "zoo.board": ("Board",),
+    "zoo.candidates": ("Candidate", "Ranking"),
     "zoo.catalog": ("augmentations", "backbones", "heads", "policies", "sources"),
     "zoo.comparison": ("compare", "fit", "leaderboard"),
     "zoo.contracts": ("Augmentation", "Backbone", "Block", "Head", "Option", "Phase", "Policy", "Source", "Weights"),
+    "zoo.diagnosing": ("diagnose",),
+    "zoo.diagnosis": ("Diagnosis",),
     "zoo.errors": ("DataError", "PluginError", "StoreError", "TrainingError", "UsageError", "ZooError"),
     "zoo.hookspecs": ("hookimpl",),
     "zoo.planning": ("plan",),
     "zoo.previews": ("preview",),
     "zoo.runs": ("Prediction", "Run", "load"),
+    "zoo.scouting": ("scout",),
     "zoo.workload": ("Forecast",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
@@ -48,8 +56,11 @@ __all__ = [  # noqa: RUF022 - sorted as a person looks for them, without regard 
     "backbones",
     "Block",
     "Board",
+    "Candidate",
     "compare",
     "DataError",
+    "diagnose",
+    "Diagnosis",
     "fit",
     "Forecast",
     "Head",
@@ -65,7 +76,9 @@ __all__ = [  # noqa: RUF022 - sorted as a person looks for them, without regard 
     "Policy",
     "Prediction",
     "preview",
+    "Ranking",
     "Run",
+    "scout",
     "Source",
     "sources",
     "StoreError",

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from zoo.contracts import Backbone, KerasLayer, KerasModel, WeightsChoice
     from zoo.registry import Catalog
     from zoo.stepping import Solver
-    from zoo.values import Recipe, Spec
+    from zoo.values import Precision, Recipe, Spec
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,9 @@ def build(recipe: Recipe, catalog: Catalog, *, backbone: KerasModel = None) -> B
     from zoo.taps import tapped
 
     record = catalog.backbone(recipe.backbone.name)
-    own = _build_backbone(recipe, record) if backbone is None else backbone
+    own = backbone
+    if own is None:
+        own = build_backbone(record, recipe.backbone, seed=recipe.seed, precision=recipe.precision)
     head_item, blocks = catalog.head(recipe.head.name), record.blocks_for(recipe.backbone.values())
     taps = head_item.taps(len(blocks), **recipe.head.values()) if head_item.taps else ()
     body, blocks = tapped(own, blocks, taps, name=record.name)
@@ -75,15 +77,27 @@ def build(recipe: Recipe, catalog: Catalog, *, backbone: KerasModel = None) -> B
     return dataclasses.replace(built, backbone=own)
 
 
-def _build_backbone(recipe: Recipe, record: Backbone) -> KerasModel:
+def build_backbone(record: Backbone, spec: Spec, *, seed: int, precision: Precision) -> KerasModel:
+    """A backbone with the weights that its spec names.
+
+    Args:
+        record: The backbone.
+        spec: With its options, completed.
+        seed: Of weights that are random.
+        precision: What its layers compute in.
+
+    Raises:
+        ContractError: If it is not what its contract says.
+        WeightsError: If the weights cannot be had.
+    """
     from zoo.assembly import functional
 
-    size, own = size_of(recipe.backbone), own_options(recipe.backbone)
-    reseed(recipe.seed)
-    weights = choose_weights(record, recipe.backbone)
-    with building_in(recipe.precision):
+    size, own = size_of(spec), own_options(spec)
+    reseed(seed)
+    weights = choose_weights(record, spec)
+    with building_in(precision):
         backbone = functional(record.build(size=size, weights=weights, **own), name=record.name)
-    _check_input(backbone, recipe.backbone)
+    _check_input(backbone, spec)
     return backbone
 
 

@@ -19,7 +19,7 @@ Precision = Literal["float32", "bfloat16", "float16"]
 Status = Literal["finished", "not learning in inference mode", "failed", "diverged", "interrupted", "running"]
 """How a run ended. Only the first two have scores."""
 
-CacheKind = Literal["pixels", "features"]
+CacheKind = Literal["pixels", "features", "checks"]
 """What an entry of the cache on disk holds."""
 
 OptionValue = str | int | float | bool

@@ -125,7 +125,7 @@ class DiskCache:
 
         Args:
             key: Names the content: the same for the same arrays only.
-            kind: `pixels` or `features`.
+            kind: `pixels`, `features` or `checks`.
             shapes: Of the arrays.
             dtypes: Of the arrays, anything that `numpy.dtype` takes.
             about: What it is, for people; text and numbers.

@@ -45,7 +45,7 @@ class Entry:
 
     Attributes:
         key: What it was made from.
-        kind: `pixels` or `features`.
+        kind: `pixels`, `features` or `checks`.
         bytes: Of its arrays.
         last_used: When it was made or last found, UTC, as `2026-11-26T02:40:00+00:00`.
         about: What it is, for people: text and numbers under short names.

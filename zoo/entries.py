@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -167,12 +168,23 @@ def _entry(
         run_ids=tuple(run.id for run in runs),
         test=_mean(looks) if looks else None,
         notes=tuple(dict.fromkeys(note for run in runs for note in run.notes)),
+        explanation=_explained(runs),
     )
     row = _with_status(row, runs, complete)
     if not complete:
         return Entry(row, recipe, None, None)
     labels, correct = _correct([predictions[run.id] for run in complete if run.id in predictions], len(complete))
     return Entry(_with_scores(row, complete, labels, correct, metric), recipe, labels, correct)
+
+
+def _explained(runs: Sequence[RunRecord]) -> str:
+    """The line of the cause that most seeds have, the first of equals; of how many, if not of all."""
+    told = [run.explanation for run in runs if run.explanation is not None]
+    if not told:
+        return ""
+    name, times = Counter(one.causes[0].name for one in told).most_common(1)[0]
+    line = next(one.line for one in told if one.causes[0].name == name)
+    return line if times == len(runs) else f"in {times} of {len(runs)} seeds {line}"
 
 
 def _with_status(row: Row, runs: Sequence[RunRecord], complete: Sequence[RunRecord]) -> Row:

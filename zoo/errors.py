@@ -5,7 +5,8 @@ ZooError(message, hint)                                    exit code
 ├─ UsageError      UnknownNameError, RecipeError               2
 ├─ PluginError     PluginLoadError, UnknownHookError,          3
 │                  DuplicateNameError, ContractError
-├─ DataError       SourceError, SplitError, WeightsError       4
+├─ DataError       SourceError, SplitError, WeightsError,      4
+│                  AbsentWeightsError
 ├─ TrainingError   DivergedError, ReceiptError                 5
 └─ StoreError      RunNotFoundError, RunFormatError            6
 ```
@@ -122,6 +123,10 @@ class SplitError(DataError):
 
 class WeightsError(DataError):
     """Pretrained weights are absent, damaged or do not fit."""
+
+
+class AbsentWeightsError(WeightsError):
+    """Pretrained weights are not on this machine, and could or may not be fetched."""
 
 
 class TrainingError(ZooError):

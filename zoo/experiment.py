@@ -8,6 +8,7 @@ import json
 import time
 import traceback
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import statistics
@@ -20,8 +21,9 @@ from zoo.endings import OUT_OF_MEMORY, SMALLER, in_one_line, memory_words
 from zoo.environment import environment
 from zoo.errors import DivergedError, TrainingError, WeightsError, ZooError
 from zoo.events import Note, RunEnded, RunStarted, Stage, ignore
+from zoo.explaining import Done, explain_divergence, explanation_of
 from zoo.forward import value_of
-from zoo.proof import check_delivered, early_notes, inference_accuracy, prove, verdict
+from zoo.proof import check_delivered, early_notes, inference_accuracy, momenta_of, prove, verdict
 from zoo.rate_curve import read_curve, write_curve
 from zoo.recipe import item_origins, recipe_digest, row_digest
 from zoo.runtime import runtime
@@ -33,12 +35,14 @@ if TYPE_CHECKING:
     from zoo.building import Built
     from zoo.dataset import Dataset
     from zoo.events import Observer
+    from zoo.input_check import InputCheck
+    from zoo.inputs import Finding
     from zoo.prefix import FeatureCache
     from zoo.registry import Catalog
     from zoo.reuse import Networks
     from zoo.store import Store
     from zoo.training import Trained
-    from zoo.values import Receipt, Recipe, RunRecord, Side, Status
+    from zoo.values import Recipe, RunRecord, Side, Status
 
 
 ENGINE = 2
@@ -58,6 +62,7 @@ class Bench:
         store: Where runs are kept.
         cache: Features of frozen blocks.
         networks: The network of the last run, for the next one that has the same.
+        inputs: What is wrong with the pictures as networks get them.
         observe: Told about everything.
     """
 
@@ -66,12 +71,14 @@ class Bench:
     store: Store
     cache: FeatureCache
     networks: Networks
+    inputs: InputCheck
     observe: Observer = ignore
 
 
 def make_bench(catalog: Catalog, dataset: Dataset, store: Store, observe: Observer) -> Bench:
     """What the runs of this process share. Imports Keras. Raises: UsageError."""
     keras = require_keras()  # before the next line imports it: TensorFlow reads its variables when it is imported
+    from zoo.input_check import InputCheck
     from zoo.prefix import FeatureCache
     from zoo.reuse import Networks
 
@@ -79,7 +86,7 @@ def make_bench(catalog: Catalog, dataset: Dataset, store: Store, observe: Observ
     cache = FeatureCache(
         disk=dataset.cache, observe=observe, surroundings=json.dumps(around, sort_keys=True, default=str)
     )
-    return Bench(catalog, dataset, store, cache, Networks(), observe)
+    return Bench(catalog, dataset, store, cache, Networks(), InputCheck(dataset.cache, observe), observe)
 
 
 def run(
@@ -131,6 +138,9 @@ def run(
         bench.store.save_traceback(run_id, traceback.format_exc())
         status: Status = "diverged" if isinstance(problem, DivergedError) else "failed"
         record = dataclasses.replace(record, status=status, reason=in_one_line(problem.message, problem.hint))
+        if isinstance(problem, DivergedError):
+            told = explain_divergence(recipe, bench.store.get(run_id).history, problem.message)
+            record = dataclasses.replace(record, explanation=told)
     record = dataclasses.replace(record, seconds=time.perf_counter() - began)
     bench.store.finish(record)
     if not bench.networks.keeps:
@@ -200,10 +210,13 @@ def _execute(record: RunRecord, bench: Bench) -> RunRecord:
     built, delivery = bench.networks.take(recipe, bench.catalog)
     size, channels = size_of(recipe.backbone), channels_of(recipe.backbone)
     sides = (dataset.side("train", size, channels), dataset.side("validation", size, channels))
+    wrong = _checked_inputs(recipe, bench, built, sides[0])
     notes = early_notes(recipe, built, len(sides[0].labels))
     for text in notes:
         bench.observe(Note(text, level="warning"))
-    trained, receipt = _trained(record, bench, built, sides)
+    before = [value_of(weight.variable) for weight in built.assembly.weights]
+    trained = _trained(record, bench, built, sides)
+    receipt = prove(built, trained, before)
 
     def check(rows: np.ndarray[Any, Any], delivered: np.ndarray[Any, Any]) -> None:
         check_delivered(trained.probabilities[rows], delivered, precision=recipe.precision)
@@ -222,11 +235,21 @@ def _execute(record: RunRecord, bench: Bench) -> RunRecord:
         labels=sides[1].labels,
         probabilities=trained.probabilities,
     )
+    done = Done(recipe, built, trained, scores, inference, receipt, sides, before, momenta_of(built))
+    told = explanation_of(
+        done,
+        dataset,
+        bench.cache,
+        thumbnails=_thumbnails(bench.store, recipe),
+        wrong_input=wrong.fact if wrong is not None and wrong.cause != "grey" else "",
+        observe=bench.observe,
+    )
     return dataclasses.replace(
         record,
         status=status,
         reason=reason,
-        notes=(*notes, *trained.notes, *late),
+        explanation=told,
+        notes=(*([wrong.text] if wrong is not None else []), *notes, *trained.notes, *late),
         validation=scores,
         train_accuracy=trained.history[-1].accuracy,
         inference_accuracy=inference,
@@ -236,6 +259,18 @@ def _execute(record: RunRecord, bench: Bench) -> RunRecord:
         trainable_weights=trained.trainable_weights,
         total_weights=sum(weight.size for weight in built.assembly.weights),
         milliseconds_per_image=delivery.milliseconds_per_image,
+    )
+
+
+def _checked_inputs(recipe: Recipe, bench: Bench, built: Built, side: Side) -> Finding | None:
+    """What is wrong with the pictures as the backbone gets them; it is looked for before its first run only."""
+    record, spec = bench.catalog.backbone(recipe.backbone.name), recipe.backbone
+    return bench.inputs.finding(
+        built.assembly.prefix(len(built.assembly.blocks)),
+        side,
+        name=(str(spec), weights_fingerprint(record, spec), recipe.precision),
+        trained=spec.values()["weights"] != "none",
+        about={"data": Path(bench.dataset.report.table.location).name, "backbone": spec.name},
     )
 
 
@@ -252,12 +287,18 @@ def _with_batches_of(size: int, record: RunRecord, bench: Bench) -> RunRecord:
     return dataclasses.replace(done, recipe=recipe, notes=(*done.notes, text))
 
 
-def _trained(record: RunRecord, bench: Bench, built: Built, sides: tuple[Side, Side]) -> tuple[Trained, Receipt]:
-    """Trains a network in place, and proves what moved."""
+def _thumbnails(store: Store, recipe: Recipe) -> float | None:
+    """Accuracy of the nearest neighbour among thumbnails, which the call has measured for its board."""
+    fitting = [one for one in store.board_contexts() if (one["data"], one["split"]) == (recipe.data, recipe.split)]
+    lines = [line for one in fitting for line in one["baselines"] if line["name"] == "nearest neighbour"]
+    return float(lines[-1]["accuracy"]) if lines else None
+
+
+def _trained(record: RunRecord, bench: Bench, built: Built, sides: tuple[Side, Side]) -> Trained:
+    """Trains a network in place."""
     from zoo.training import train
 
-    before = [value_of(weight.variable) for weight in built.assembly.weights]
-    trained = train(
+    return train(
         built.assembly,
         built.phases,
         record.recipe,
@@ -268,7 +309,6 @@ def _trained(record: RunRecord, bench: Bench, built: Built, sides: tuple[Side, S
         judge=statistics.score,
         observe=_recording(bench, record.id),
     )
-    return trained, prove(built, trained, before)
 
 
 def _recording(bench: Bench, run_id: str) -> Observer:

@@ -15,7 +15,6 @@ from zoo.precision import precision_note
 from zoo.receipt import Trace, write_receipt
 
 if TYPE_CHECKING:
-    from zoo.assembly import Assembly
     from zoo.building import Built
     from zoo.prefix import FeatureCache
     from zoo.training import Trained
@@ -128,8 +127,9 @@ def check_delivered(said: Array, delivered: Array, *, precision: Precision = "fl
         )
 
 
-def _adapts(assembly: Assembly, built: Built) -> dict[str, float]:
-    return {name: value for phase in built.phases for name, value in assembly.momenta(phase).items()}
+def momenta_of(built: Built) -> dict[str, float]:
+    """Momentum of each BatchNorm layer whose moving statistics follow in some phase, by layer name."""
+    return {name: value for phase in built.phases for name, value in built.assembly.momenta(phase).items()}
 
 
 def inference_accuracy(built: Built, learner: Side, cache: FeatureCache) -> float | None:
@@ -141,7 +141,7 @@ def inference_accuracy(built: Built, learner: Side, cache: FeatureCache) -> floa
     from zoo.stepping import probabilities
 
     assembly = built.assembly
-    if not _adapts(assembly, built):
+    if not momenta_of(built):
         return None
     rows = np.linspace(0, len(learner.labels) - 1, min(PROBE, len(learner.labels))).astype(np.int64)
     top = len(assembly.blocks)
@@ -162,7 +162,7 @@ def verdict(
     """Status, its reason, and notes on a gap between training and inference mode."""
     majority = float(np.bincount(sides[1].labels).max()) / len(sides[1].labels)
     kept = trained.history[trained.best_epoch - 1]
-    momenta = _adapts(built.assembly, built)
+    momenta = momenta_of(built)
     reason = not_learning(
         training_accuracy=max(record.accuracy for record in trained.history),
         validation=scores,

@@ -92,6 +92,8 @@ class Row:
         run_ids: In order of seeds, those without scores included.
         test: Scores on the test part (mean over the models that were evaluated), None as long as nobody looked.
         notes: Sentences for the person.
+        explanation: In one line, why it does not learn or is too good; empty where nothing asks for an explanation.
+            The run's record has all of it.
     """
 
     kind: Literal["run", "baseline"]
@@ -122,6 +124,7 @@ class Row:
     run_ids: tuple[str, ...] = ()
     test: Scores | None = None
     notes: tuple[str, ...] = ()
+    explanation: str = ""
 
     @property
     def title(self) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from zoo.contracts import KerasModel
+    from zoo.explanations import Explanation
     from zoo.rate_curve import RangeTest
     from zoo.values import EpochRecord, Receipt, Recipe, RunRecord, Scores, Status
 
@@ -96,6 +97,11 @@ class Run:
     def history(self) -> tuple[EpochRecord, ...]:
         """One record for each epoch, over all phases."""
         return self.record.history
+
+    @property
+    def explanation(self) -> Explanation | None:
+        """Why it did not learn, or why it is too good, with measurements; None where nothing asks for it."""
+        return self.record.explanation
 
     @property
     def range_test(self) -> RangeTest | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from zoo.choices import Metric, Optimiser, OptionValue, Precision, Schedule, Status  # noqa: TC001 - read at run time
+from zoo.explanations import Explanation  # noqa: TC001 - read at run time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -128,13 +129,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Side:
-    """The pictures of one side of the split, decoded.
-
-    Attributes:
-        pixels: uint8 (n, size, size, channels).
-        labels: int64 (n,).
-        key: Names the pictures for the feature cache.
-    """
+    """Decoded pictures of one side: uint8 (n, size, size, channels), int64 labels (n,), a key for the feature cache."""
 
     pixels: UInt8Array = field(repr=False)
     labels: IntArray = field(repr=False)
@@ -338,6 +333,7 @@ class RunRecord:
         milliseconds_per_image: Median time of a picture in a batch; of the backbone alone where that was run.
         environment: Versions, backend, threads.
         started: ISO 8601, UTC.
+        explanation: Why it did not learn, or why it is too good; None for a score that asks for no explanation.
     """
 
     id: str
@@ -358,3 +354,4 @@ class RunRecord:
     milliseconds_per_image: float = 0.0
     environment: Mapping[str, Any] = field(default_factory=dict)
     started: str = ""
+    explanation: Explanation | None = None

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import WeightsError
+from zoo.errors import AbsentWeightsError, WeightsError
 from zoo.weights_layout import difference, sniff
 
 if TYPE_CHECKING:
@@ -68,6 +68,20 @@ def offline() -> bool:
     return os.environ.get("ZOO_OFFLINE", "").strip().lower() not in {"", "0", "false", "no"}
 
 
+@contextlib.contextmanager
+def without_downloads() -> Iterator[None]:
+    """Forbids downloads for a time, in this process and those that it starts: absent weights are an error."""
+    before = os.environ.get("ZOO_OFFLINE")
+    os.environ["ZOO_OFFLINE"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["ZOO_OFFLINE"]
+        else:
+            os.environ["ZOO_OFFLINE"] = before
+
+
 def _patience(default: float) -> float:
     """Seconds to wait for a host: `ZOO_CONNECT_SECONDS`, for slow networks, or the default."""
     try:
@@ -84,9 +98,10 @@ def fetch(file: WeightsFile, *, patience: float = 0.8) -> Path:
         patience: Seconds to wait for the host to answer at all before the download is given up.
 
     Raises:
-        WeightsError: If the cached file has another hash (it is left as it is), or it is absent and cannot be fetched:
-            `ZOO_OFFLINE` is set, the connection fails, or what arrives has another hash. The message names the file
-            that is expected, its folder, its hash, the address to fetch it from by hand, and the cause.
+        WeightsError: If the cached file has another hash; it is left as it is.
+        AbsentWeightsError: If it is absent and cannot be fetched: `ZOO_OFFLINE` is set, the connection fails, or what
+            arrives has another hash. The message names the file that is expected, its folder, its hash, the address to
+            fetch it from by hand, and the cause.
     """
     target = cache_folder() / file.name
     if os.path.lexists(target):
@@ -195,7 +210,7 @@ def _by_hand(file: WeightsFile, target: Path) -> str:
 
 
 def _absent(file: WeightsFile, target: Path, *, cause: str) -> WeightsError:
-    return WeightsError(
+    return AbsentWeightsError(
         f"The weights file {target} is not there and cannot be fetched: {cause}.",
         hint=f"{_by_hand(file, target)} Or give a copy's path as weights; or start from random weights with "
         "weights=none. Another folder: KERAS_HOME. A proxy: HTTPS_PROXY, and SSL_CERT_FILE for its certificate.",

@@ -163,3 +163,18 @@ def test_leaderboard_of_a_real_store_needs_no_keras(store: Path, recipe: Recipe)
     assert done.stderr == "[]\n"
     board = json.loads(done.stdout)["board"]
     assert [(row["backbone"], row["rank"], row["score"]) for row in board["rows"]] == [("lite", 1, 0.951)]
+
+
+def test_explanations_stand_below_the_board(shown: Shown, row: Callable[..., Row], board: Callable[..., Board]) -> None:
+    """One line for rows that say the same; it takes the place of the reason where that is what it explains."""
+    blind = {"status": "not learning in inference mode", "reason": "statistics lag"}
+    rows = (
+        row("a", 0.9, 1),
+        row("b", 0.5, 2, explanation="most likely labels: [/] 0.5."),
+        row("c", 0.5, 3, explanation="most likely labels: [/] 0.5."),
+        row("d", 0.5, 4, explanation="most likely wrong input: divided.", **blind),
+    )
+    text = " ".join(shown(board(*rows)).stdout.split())
+    assert "why: efficientnet-lite0 · b; efficientnet-lite0 · c: most likely labels: [/] 0.5." in text
+    assert "why: efficientnet-lite0 · d: most likely wrong input: divided." in text
+    assert "statistics lag" not in text

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.cells import cell_len
 
+from zoo.explanations import Cause, Explanation, NearPair
 from zoo.rate_curve import RangeTest, write_curve
 from zoo.runs import Prediction
 from zoo.store import Store
@@ -46,6 +47,25 @@ RECEIPT = Receipt(
     unbuilt=("ghost_bn",),
 )
 
+EXPLANATION = Explanation(
+    matter="too good",
+    score="validation accuracy 0.933 of 60 pictures",
+    causes=(
+        Cause(
+            name="near-copies",
+            measurement="20 of 60 validation pictures have a near-copy [/]",
+            remedy="Remove one of each pair.",
+            weight=0.95,
+            figures={"copies": 20.0},
+        ),
+        Cause(name="trivial cue", measurement="border alone tells 0.9", remedy="Test elsewhere.", weight=0.8),
+    ),
+    pairs=(
+        NearPair(validation="[red]/b\x1b.png", training="a/1.png", likeness=0.9712, by="features"),
+        NearPair(validation="b/2.png", training="a/2.png", likeness=0.91, by="thumbnails"),
+    ),
+)
+
 
 def epoch(number: int) -> EpochRecord:
     """An epoch that is better than the one before."""
@@ -63,6 +83,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             opened.get(done),
             status="finished",
             notes=("Statistics lag [/].",),
+            explanation=EXPLANATION,
             validation=Scores(60, 0.9333, 0.9012, 0.2117, (1.0, 0.8, None)),
             train_accuracy=0.99,
             inference_accuracy=0.97,
@@ -304,3 +325,28 @@ def test_predict_of_an_unknown_run_has_the_stores_exit_code(zoo: Zoo, store: Pat
     result = zoo("predict", "nobody", "a.jpg", "--store", str(store))
     assert result.exit_code == 6
     assert "There is no run named 'nobody'." in result.stderr
+
+
+def test_an_explanation_is_shown_with_its_pairs(zoo: Zoo, run_ids: list[str]) -> None:
+    """Each cause with measurement and remedy, the first as the likeliest, and names of pictures to the letter."""
+    text = " ".join(zoo("show", run_ids[0]).stdout.split())
+    assert "why the score is so good validation accuracy 0.933 of 60 pictures." in text
+    assert "most likely: near-copies measured: 20 of 60 validation pictures have a near-copy [/]." in text
+    assert "try: Remove one of each pair." in text
+    assert "not excluded: trivial cue" in text
+    assert "[red]/b\\x1b.png a/1.png 0.971 features" in text
+
+
+@pytest.mark.parametrize("columns", [40, 80, 120])
+def test_an_explanation_fits_the_screen(zoo: Zoo, run_ids: list[str], columns: int) -> None:
+    """No line is wider than the terminal."""
+    lines = zoo("show", run_ids[0], columns=columns).stdout.splitlines()
+    assert max(map(cell_len, lines)) <= columns
+
+
+def test_an_explanation_is_in_the_document(zoo: Zoo, run_ids: list[str]) -> None:
+    """Causes with their figures and all pairs, as JSON values."""
+    document = json.loads(zoo("show", run_ids[0], "--json").stdout)["explanation"]
+    assert document["matter"] == "too good"
+    assert document["causes"][0]["figures"] == {"copies": 20.0}
+    assert [pair["by"] for pair in document["pairs"]] == ["features", "thumbnails"]

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zoo.errors import WeightsError
+from zoo.errors import AbsentWeightsError
 from zoo.weights import offline, unanswered
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ def fetch(handle: str, *, backbone: str) -> Path:
         backbone: Name of the backbone, for messages.
 
     Raises:
-        WeightsError: If it is not in the cache and cannot be fetched: `ZOO_OFFLINE` is set, kagglehub is not there or
-            fails, or Kaggle does not answer. The message names the handle.
+        AbsentWeightsError: If it is not in the cache and cannot be fetched: `ZOO_OFFLINE` is set, kagglehub is not
+            there or fails, or Kaggle does not answer. The message names the handle.
     """
     cached = [_cached(handle, name) for name in (_DESCRIPTION, _USUAL)]
     cause = "ZOO_OFFLINE is set, so nothing is downloaded" if offline() else ""
@@ -65,8 +65,8 @@ def _cached(handle: str, name: str) -> Path | None:
     return path if path.is_file() else None
 
 
-def _absent(handle: str, backbone: str, *, cause: str) -> WeightsError:
-    return WeightsError(
+def _absent(handle: str, backbone: str, *, cause: str) -> AbsentWeightsError:
+    return AbsentWeightsError(
         f"The weights {handle} of {backbone} are not in kagglehub's cache and cannot be fetched: {cause}.",
         hint=f"Download {_USUAL} from {_PAGES}/{handle} where there is a connection and give its path: "
         f"weights=/path/to/{_USUAL}. Or start from random weights with weights=none. "

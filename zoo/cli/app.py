@@ -18,7 +18,11 @@ class Zoo(DeferredShell):
     declared = MappingProxyType(
         {
             "compare": Deferred("zoo.cli.command_compare", "compare", "Train a grid and rank its rows."),
+            "scout": Deferred("zoo.cli.command_scout", "scout", "Rank backbones before any training."),
             "fit": Deferred("zoo.cli.command_fit", "fit", "Train one combination and keep its model."),
+            "diagnose": Deferred(
+                "zoo.cli.command_diagnose", "diagnose", "Measure whether BatchNorm statistics fit your pictures."
+            ),
             "leaderboard": Deferred(
                 "zoo.cli.command_leaderboard", "leaderboard", "Rank the runs of a store, any time."
             ),

@@ -40,14 +40,15 @@ OlderThan = Annotated[
     ),
 ]
 OfKind = Annotated[
-    CacheKind | None, typer.Option("--kind", metavar="KIND", help="Only `pixels` or `features`.", show_default=False)
+    CacheKind | None,
+    typer.Option("--kind", metavar="KIND", help="Only `pixels`, `features` or `checks`.", show_default=False),
 ]
 All = Annotated[bool, typer.Option("--all", help="Everything.")]
 
 
 @app.callback(invoke_without_command=True)
 def cache(context: typer.Context, json: Json = False) -> None:
-    """List what `zoo compare` and `zoo fit` keep on disk for later calls: decoded pictures and frozen features.
+    """List what `zoo compare` and `zoo fit` keep on disk for later calls: pictures, frozen features, checks of inputs.
 
     `zoo cache prune` removes it. Removing it changes no result, it has to be made again.
     """

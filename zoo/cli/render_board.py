@@ -48,7 +48,7 @@ def show_board(console: Console, board: Board, *, store: Path) -> None:
     console.print()
     for line in _legend(board):
         screen.say(console, line)
-    for label, text in (*_troubles(board), *_notes(board)):
+    for label, text in (*_troubles(board), *_explanations(board), *_notes(board)):
         screen.say(console, text, label=label)
     if board.recommended is not None:
         console.print()
@@ -76,11 +76,27 @@ def _troubles(board: Board) -> Iterator[tuple[str, str]]:
     names = board_table.varying(board)
     told: dict[tuple[str, str], list[str]] = {}
     for row in board.rows:
-        if row.kind == "run" and (row.status != "finished" or row.reason):
+        if row.kind == "run" and (row.status != "finished" or row.reason) and not _is_told_better(row):
             label = "warning" if row.status == "finished" else board_table.short_status(row)
             told.setdefault((label, row.reason or row.status), []).append(board_table.title(row, names))
     for (label, reason), titles in told.items():
         yield label, f"{'; '.join(titles)}: {reason}"
+
+
+def _is_told_better(row: Row) -> bool:
+    """Whether the explanation says what the reason says: why it learns in training mode only."""
+    return bool(row.explanation) and row.status == "not learning in inference mode"
+
+
+def _explanations(board: Board) -> Iterator[tuple[str, str]]:
+    """Why rows do not learn, or are too good; one line for each, those that say the same together."""
+    names = board_table.varying(board)
+    told: dict[str, list[str]] = {}
+    for row in board.rows:
+        if row.explanation:
+            told.setdefault(row.explanation, []).append(board_table.title(row, names))
+    for line, titles in told.items():
+        yield "why", f"{'; '.join(titles)}: {line}"
 
 
 def _notes(board: Board) -> Iterator[tuple[str, str]]:

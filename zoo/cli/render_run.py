@@ -11,6 +11,7 @@ from zoo import figures
 from zoo.cli import screen, tables
 from zoo.cli.board_table import STATUS_STYLES
 from zoo.cli.options import STORE
+from zoo.cli.render_explanation import show_explanation
 from zoo.cli.render_item import facts, heading
 from zoo.cli.run_json import weights_card
 from zoo.rate_curve import FILE, read_curve
@@ -40,6 +41,8 @@ def show_fit(console: Console, record: RunRecord, folder: Path, *, store: Path) 
         _show_verdict(console, receipt)
     for note in record.notes:
         screen.say(console, note, label="note")
+    if record.explanation is not None:
+        screen.say(console, record.explanation.line, label="why")
     console.print()
     facts(console, [("model", str(folder / "model.keras"))])
     show_next(console, record.id, store=store)
@@ -54,6 +57,8 @@ def show_run(console: Console, record: RunRecord, folder: Path) -> None:
         facts(console, [*_scores(record), *_cost(record)])
         console.print()
         screen.draw(console, _recalls(record))
+    if record.explanation is not None:
+        show_explanation(console, record.explanation)
     weights = weights_card(folder)
     if weights and weights.get("id") == "none":
         heading(console, "weights it started from")

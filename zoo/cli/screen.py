@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _PIPED = 200
 """Columns where there is no terminal: tables are then as wide as they need to be."""
 
-_STYLES = {"warning": "yellow", "note": "cyan", "error": "red", "hint": "cyan"}
+_STYLES = {"warning": "yellow", "note": "cyan", "error": "red", "hint": "cyan", "why": "magenta"}
 
 
 def results() -> Console:

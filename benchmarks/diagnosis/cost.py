@@ -1,0 +1,88 @@
+"""What a diagnosis costs, in plain forward passes over the pictures that it looks at.
+
+Both run in turn on the same pictures with the same network, each batch of the plain pass as zoo runs any. CPU time is
+compared, which other processes on the machine disturb less than the clock. `warm` leaves out what is paid once for a
+network however many pictures there are: building functions.
+
+    python benchmarks/diagnosis/cost.py FOLDER [-b NAME] [--pictures N] [--rounds N]
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import time
+from typing import Any
+
+import numpy as np
+
+from zoo.backend import clean_state, require_keras
+from zoo.dataset import prepare
+from zoo.diagnosing import CHECKED, ESTIMATED, PICTURES, SCORED, _looked_at, _sample
+from zoo.events import ignore
+from zoo.plugins import load_catalog
+from zoo.recipe import complete_backbone
+
+
+def cpu(task: Any) -> float:  # noqa: ANN401 - a function
+    """Seconds of all threads."""
+    began = time.process_time()
+    task()
+    return time.process_time() - began
+
+
+def say(line: str) -> None:
+    """A line on stdout, at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data")
+    parser.add_argument("-b", "--backbone", default="efficientnet-lite0")
+    parser.add_argument("--pictures", type=int, default=PICTURES)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    keras = require_keras()
+    from zoo.forward import forward
+    from zoo.moments import measure, re_estimated_features
+    from zoo.readings import check
+
+    catalog = load_catalog()
+    spec, record = complete_backbone(catalog, options.backbone), catalog.backbone(options.backbone.partition(":")[0])
+    dataset = prepare(options.data, catalog, sizes=(record.image_size,))
+    sample = _sample(dataset, spec, most=options.pictures, seed=0, observe=ignore)
+    few, count = sample.pixels[:2], len(sample.labels)
+    with clean_state(0):
+        model = record.build(size=record.image_size, weights=record.weights[0])
+        ratios: dict[str, list[float]] = {"whole": [], "warm": []}
+        for _ in range(options.rounds):
+            plain = keras.Model(model.input, keras.layers.GlobalAveragePooling2D()(model.output))
+            cold = cpu(lambda plain=plain: forward(plain, [few]))  # traces
+            once = cpu(lambda plain=plain: forward(plain, [few]))
+            steady = cpu(lambda plain=plain: forward(plain, [sample.pixels]))
+            whole = cpu(lambda: _looked_at(model, sample, trained=True, batch=32, steps=100, observe=ignore))
+            adapting = measure(model, sample.pixels, rows=np.arange(ESTIMATED), by_batch=True)
+            traces = [
+                lambda: measure(model, few),
+                lambda: measure(model, sample.pixels, rows=[0, 1], by_batch=True),
+                lambda adapting=adapting: re_estimated_features(model, few, adapting.layers),
+                lambda: check(model, few, most=CHECKED),
+            ]
+            fixed = sum(map(cpu, traces)) - once * 3
+            ratios["whole"].append(whole / (steady + cold - once))
+            ratios["warm"].append((whole - fixed) / steady)
+            say(
+                f"{count} pictures: plain {steady:.1f} s and {cold - once:.1f} s once; diagnosis {whole:.1f} s, "
+                f"of which about {fixed:.1f} s once",
+            )
+    for name, values in ratios.items():
+        say(f"{name}: {statistics.median(values):.2f} ({', '.join(f'{value:.2f}' for value in values)})")
+    say(f"estimated on {ESTIMATED}, scored on {SCORED}, checked on {CHECKED} pictures")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,348 @@
+"""How often wrong inputs are named, and right ones left alone, on random subsets of real photos.
+
+    python benchmarks/diagnosis/wrong_inputs.py --data CARS --data TRASH [--pictures 320] [--subsets 100] [--json FILE]
+
+Each `--data` is a folder with one sub-folder for each class. The seven wrong inputs are made of its pictures and named
+by `zoo.inputs.judge`, from random subsets of 64 pictures; right inputs are judged with every backbone, wrong ones with
+the first. A picture passes the network once for each way to read it; subsets are pooled afterwards. The numbers beyond
+which something is said (`zoo.inputs.Limits`) are tuned on each set, in the middle between right and wrong inputs, and
+applied to the others, beside those of the library. `--changes` judges right inputs that are changed in ways that are no
+mistake of scale or colour: blur, noise, low contrast, a colour cast, false colours, line drawings.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import math
+import sys
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image, ImageFilter, ImageOps
+
+from zoo import decoding
+from zoo.backend import require_keras
+from zoo.events import ignore
+from zoo.inputs import COLOURS, SCALES, USUAL, Finding, Limits, gain, judge, response
+from zoo.pixel_facts import PixelFacts, pixel_facts
+from zoo.plugins import load_catalog
+from zoo.values import Picture
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from zoo.inputs import ReadingName, Response
+    from zoo.readings import Reader, Seen
+
+    Array = np.ndarray[Any, Any]
+
+SUBSET = 64
+"""Pictures that a judgement rests on."""
+
+GRAPHS = {"rescaled-twice, in the graph": 1 / 255, "not-rescaled, in the graph": None}
+"""Networks whose rescaling is changed: its factor, or None for a network that does not rescale."""
+
+
+@dataclass
+class Case:
+    """Pictures as a network gets them in one case, and what was found.
+
+    Attributes:
+        expected: The cause that has to be named; None for right inputs.
+        facts: Of each picture.
+        subsets: For each subset, what the readings did.
+        judged: With the library's limits.
+        tuned: With limits tuned on another set, by its name.
+    """
+
+    expected: str | None
+    facts: list[PixelFacts] = field(default_factory=list)
+    subsets: list[tuple[Array, dict[ReadingName, Response]]] = field(default_factory=list)
+    judged: list[Finding | None] = field(default_factory=list)
+    tuned: dict[str, list[Finding | None]] = field(default_factory=dict)
+
+    def judge(self, limits: Limits) -> list[Finding | None]:
+        """What is said about each subset."""
+        return [judge(_together([self.facts[row] for row in rows]), found, limits) for rows, found in self.subsets]
+
+    def hits(self, findings: list[Finding | None], *, sure: bool = False) -> int:
+        """Subsets that are judged as expected; with `sure`, only statements without `may` count as said."""
+        said = [one.cause if one is not None and (one.sure or not sure) else None for one in findings]
+        return sum(one == self.expected for one in said)
+
+
+def _together(facts: list[PixelFacts]) -> PixelFacts:
+    low, high = min(one.low for one in facts), max(one.high for one in facts)
+    counts = {
+        name: sum(getattr(one, name) for one in facts) for name in asdict(facts[0]) if name not in {"low", "high"}
+    }
+    return PixelFacts(**counts, low=low, high=high)
+
+
+# ---------------------------------------------------------------- pictures
+
+
+def load(folder: Path, count: int, size: int, seed: int) -> Array:
+    """Random pictures of a folder, uint8 (n, size, size, 3)."""
+    paths = sorted(str(path) for path in folder.rglob("*") if path.is_file())
+    chosen = [paths[row] for row in np.random.default_rng(seed).permutation(len(paths))[:count]]
+
+    def use(_: int, outcome: Any) -> Array | None:  # noqa: ANN401 - an array, or why there is none
+        return decoding.resize(outcome, size) if isinstance(outcome, np.ndarray) else None
+
+    pictures = [Picture(id=path, path=path, label=0) for path in chosen]
+    made = decoding.decode_all(pictures, use, task="reading pictures", observe=ignore)
+    return np.stack([one for one in made if one is not None])
+
+
+def grey(pixels: Array) -> Array:
+    """Luminance three times, saved as a colour JPEG and read again."""
+    out = np.empty_like(pixels)
+    for row, picture in enumerate(pixels):
+        held = io.BytesIO()
+        Image.fromarray(picture).convert("L").convert("RGB").save(held, "JPEG", quality=88)
+        out[row] = np.asarray(Image.open(held).convert("RGB"))
+    return out
+
+
+def with_nan(pixels: Array) -> Array:
+    """A patch of one picture in four is not-a-number."""
+    out = pixels.astype(np.float32)
+    out[::4, 10:20, 10:20] = np.nan
+    return out
+
+
+def one_colour(pixels: Array) -> Array:
+    """Each picture is its mean colour."""
+    return np.broadcast_to(np.rint(pixels.mean(axis=(1, 2), keepdims=True)), pixels.shape).astype(np.uint8)
+
+
+WRONG: dict[str, tuple[str | None, Callable[[Array], Array]]] = {
+    "right": (None, lambda pixels: pixels),
+    "rescaled-twice": ("rescaled-twice", lambda pixels: pixels.astype(np.float32) / np.float32(255)),
+    "rescaled-twice, saved in 8 bits": ("rescaled-twice", lambda pixels: np.rint(pixels / 255).astype(np.uint8)),
+    "swapped": ("swapped", lambda pixels: pixels[..., ::-1]),
+    "inverted": ("inverted", lambda pixels: 255 - pixels),
+    "constant": ("constant", one_colour),
+    "not-a-number": ("not-a-number", with_nan),
+    "grey": ("grey", grey),
+}
+"""By name: the cause that has to be named, and how it is made of right pictures."""
+
+
+def _each(change: Callable[[Image.Image], Image.Image]) -> Callable[[Array], Array]:
+    return lambda pixels: np.stack([np.asarray(change(Image.fromarray(one)).convert("RGB")) for one in pixels])
+
+
+def _noisy(pixels: Array) -> Array:
+    noise = np.random.default_rng(5).normal(0, 30, pixels.shape)
+    return np.clip(np.rint(pixels + noise), 0, 255).astype(np.uint8)
+
+
+def _false_colours(pixels: Array) -> Array:
+    """Luminance through a palette from black over red and yellow to white, as thermal cameras show it."""
+    levels = np.arange(256)
+    palette: Array = np.stack([np.clip(3 * levels - 255 * part, 0, 255) for part in range(3)], axis=1).astype(np.uint8)
+    grey_levels = np.stack([np.asarray(Image.fromarray(one).convert("L")) for one in pixels])
+    coloured: Array = palette[grey_levels]
+    return coloured
+
+
+CHANGES: dict[str, Callable[[Array], Array]] = {
+    "blur": _each(lambda image: image.filter(ImageFilter.GaussianBlur(4))),
+    "noise": _noisy,
+    "low contrast": lambda pixels: (pixels * 0.25 + 96).astype(np.uint8),
+    "colour cast": lambda pixels: np.clip(pixels * np.array([1.25, 1.0, 0.6]), 0, 255).astype(np.uint8),
+    "false colours": _false_colours,
+    "line drawing": _each(lambda image: ImageOps.invert(image.convert("L").filter(ImageFilter.FIND_EDGES))),
+}
+"""Right inputs that differ from photos of today, by name."""
+
+
+# ---------------------------------------------------------------- networks
+
+
+def network(name: str) -> tuple[Any, int]:
+    """An installed backbone with its first declared weights, and the side of its pictures in pixels."""
+    record = load_catalog().backbone(name)
+    return record.build(size=record.image_size, weights=record.weights[0]), record.image_size
+
+
+def with_rescaling(model: Any, factor: float | None) -> Any:  # noqa: ANN401 - Keras models
+    """A copy of a network whose `Rescaling` layers scale by so much more, or do nothing."""
+    keras = require_keras()
+
+    def made(layer: Any) -> Any:  # noqa: ANN401 - Keras layers
+        config = layer.get_config()
+        if isinstance(layer, keras.layers.Rescaling):
+            change = {"scale": 1.0, "offset": 0.0} if factor is None else {"scale": config["scale"] * factor}
+            return keras.layers.Rescaling.from_config({**config, **change})
+        return type(layer).from_config(config)
+
+    copy = keras.models.clone_model(model, clone_function=made)
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+# ---------------------------------------------------------------- measuring
+
+
+class Passes:
+    """Passes of pictures through a network, each kept until `forget`: some wrong inputs are readings of others."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._kept: dict[tuple[str, ...], list[Seen]] = {}
+
+    def seen(self, pixels: Array, case: str, reading: ReadingName) -> list[Seen]:
+        """What the network's layers see of a case's pictures under a reading."""
+        from zoo.readings import changed
+
+        names = [name for name in (case, reading) if name not in {"right", "given"}]
+        key = () if len(names) == 2 and names[0] == names[1] else tuple(sorted(names))  # noqa: PLR2004 - back to right
+        if key not in self._kept:
+            self._kept[key] = self._reader.layers(changed(pixels, reading))
+        return self._kept[key]
+
+    def forget(self, case: str) -> None:
+        """Lets go of passes that no other case needs."""
+        for key in [key for key in self._kept if case in key and case not in COLOURS]:
+            del self._kept[key]
+
+
+def measure(case: Case, pixels: Array, passes: Passes, name: str, draws: list[Array]) -> None:
+    """Fills a case: facts of each picture, and what the readings did to each subset."""
+    case.facts = [pixel_facts(picture[None]) for picture in pixels]
+    if judge(_together(case.facts)) is not None and case.expected != "grey":  # the pixels say it all
+        case.subsets = [(rows, {}) for rows in draws]
+    else:
+        given = passes.seen(pixels, name, "given")
+        scaled = not response(given).misfit < USUAL.suspect
+        readings: list[ReadingName] = ["given", *(SCALES if scaled else COLOURS)]
+        columns = {reading: passes.seen(pixels, name, reading) for reading in readings}
+        for rows in draws:
+            found = {reading: response([_some(one, rows) for one in seen]) for reading, seen in columns.items()}
+            case.subsets.append((rows, found))
+    case.judged = case.judge(USUAL)
+    passes.forget(name)
+    print(".", end="", file=sys.stderr, flush=True)  # noqa: T201 - tells that it works
+
+
+def _some(seen: Seen, rows: Array) -> Seen:
+    return replace(seen, mean=seen.mean[rows], square=seen.square[rows])
+
+
+def cases_of(folder: Path, model: Any, size: int, options: argparse.Namespace, *, wrong: bool) -> dict[str, Case]:  # noqa: ANN401 - a Keras model
+    """All cases of one set with one backbone."""
+    from zoo.readings import Reader
+
+    pixels = load(folder, options.pictures, size, options.seed)
+    rng = np.random.default_rng(options.seed + 1)
+    draws = [rng.choice(len(pixels), min(SUBSET, len(pixels)), replace=False) for _ in range(options.subsets)]
+    found: dict[str, Case] = {}
+    passes = Passes(Reader(model))
+    for name, (expected, change) in WRONG.items():
+        if wrong or name == "right":
+            found[name] = Case(expected)
+            measure(found[name], change(pixels), passes, name, draws)
+    for name, change in CHANGES.items() if wrong and options.changes else ():
+        found[name] = Case("grey" if name == "line drawing" else None)
+        measure(found[name], change(pixels), passes, name, draws)
+    for name, factor in GRAPHS.items() if wrong else ():
+        found[name] = Case(name.partition(",")[0])
+        measure(found[name], pixels, Passes(Reader(with_rescaling(model, factor))), name, draws)
+    return found
+
+
+def tuned(cases: dict[str, Case]) -> Limits:
+    """Limits in the middle between the right inputs of a set and its wrong ones."""
+    right = [found for _, found in cases["right"].subsets]
+    wrong = [found for name in GRAPHS for _, found in cases[name].subsets]
+    calm = max(found["given"].misfit for found in right)
+    wild = min(found["given"].misfit for found in wrong)
+    highest = max(_errors(found, reading) for found in right for reading in COLOURS)
+    lowest = min(_errors(found, reading) for reading in COLOURS for _, found in cases[reading].subsets)
+    return replace(USUAL, suspect=math.sqrt(calm * wild), likely=(highest + lowest) / 2)
+
+
+def _errors(found: dict[ReadingName, Response], reading: ReadingName) -> float:
+    return gain(found[reading].strength, found["given"].strength)[1]
+
+
+# ---------------------------------------------------------------- telling
+
+
+def table(everything: dict[str, dict[str, dict[str, Case]]]) -> str:
+    """Hits of each case, in Markdown: a column for each set, tuned on the others in brackets, and the sure ones."""
+    first = next(iter(everything.values()))
+    lines = [
+        "| backbone | inputs | " + " | ".join(f"{name}: usual / tuned elsewhere / sure" for name in first) + " |",
+        "| --- | --- |" + " --- |" * len(first),
+    ]
+    for backbone, sets in everything.items():
+        for name in next(iter(sets.values())):
+            cells = []
+            for cases in sets.values():
+                case = cases[name]
+                others = [case.hits(findings) for findings in case.tuned.values()]
+                cells.append(
+                    f"{case.hits(case.judged)} / {min(others, default='-')} / {case.hits(case.judged, sure=True)}"
+                )
+            lines.append(f"| {backbone} | {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def as_json(everything: dict[str, dict[str, dict[str, Case]]], limits: dict[str, Limits]) -> dict[str, Any]:
+    """Everything that was measured: for each subset what was said, and the numbers that it rests on."""
+    rows = []
+    for backbone, sets in everything.items():
+        for data, cases in sets.items():
+            for name, case in cases.items():
+                said = [None if one is None else {"cause": one.cause, "sure": one.sure} for one in case.judged]
+                misfit = [found["given"].misfit for _, found in case.subsets if found]
+                errors = {r: [_errors(f, r) for _, f in case.subsets if r in f] for r in COLOURS}
+                row = {"backbone": backbone, "data": data, "inputs": name, "expected": case.expected, "said": said}
+                hits = {"usual": case.hits(case.judged), "sure": case.hits(case.judged, sure=True)}
+                hits |= {f"tuned on {other}": case.hits(found) for other, found in case.tuned.items()}
+                rows.append({**row, "hits": hits, "misfit": misfit, "standard_errors": errors})
+    return {"limits": {"usual": asdict(USUAL), **{n: asdict(one) for n, one in limits.items()}}, "rows": rows}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, action="append", required=True, help="folder; can be repeated")
+    parser.add_argument("--backbone", action="append", help="can be repeated; wrong inputs are judged with the first")
+    parser.add_argument("--pictures", type=int, default=320, help="of each set, drawn at random")
+    parser.add_argument("--subsets", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--changes", action="store_true", help="also judge right inputs that are changed")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args(arguments)
+    backbones = options.backbone or [f"efficientnet-lite{number}" for number in range(3)]
+    require_keras()
+    everything: dict[str, dict[str, dict[str, Case]]] = {}
+    for position, name in enumerate(backbones):
+        model, size = network(name)
+        everything[name] = {
+            folder.name: cases_of(folder, model, size, options, wrong=position == 0) for folder in options.data
+        }
+    limits = {name: tuned(cases) for name, cases in everything[backbones[0]].items()}
+    for sets in everything.values():
+        for data, cases in sets.items():
+            for case in cases.values():
+                case.tuned = {other: case.judge(one) for other, one in limits.items() if other != data}
+    print(f"\n{table(everything)}")  # noqa: T201 - what the program is for
+    for data, one in limits.items():
+        print(f"Limits tuned on {data}: suspect {one.suspect:.3g}, likely {one.likely:.2f}.")  # noqa: T201 - as above
+    if options.json is not None:
+        options.json.write_text(json.dumps(as_json(everything, limits)), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

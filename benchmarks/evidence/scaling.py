@@ -1,0 +1,149 @@
+"""(a, b) Pictures scaled wrongly and rightly: what each policy makes of them, epoch by epoch.
+
+Pictures are divided by 255 and given to a network that rescales 0–255 itself, so that its BatchNorm layers see next to
+no variance. Training accuracy is taken in training mode (statistics of the batch where they adapt), validation accuracy
+in inference mode (moving statistics). Hold-out pictures are scored with the kept epoch.
+"""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evidence.altered import SUFFIX, catalog_with
+from evidence.photos import choose, write
+from evidence.rig import Ledger, Rig, summary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from evidence.photos import Photos
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A policy and how long it may train.
+
+    Attributes:
+        policy: With options.
+        momentum: Of the moving statistics; 0 for the network's own.
+        patience: In epochs; None never ends a run early.
+        long: Whether it trains for the long time, for statistics that arrive late.
+    """
+
+    policy: str
+    momentum: float = 0.0
+    patience: int | None = None
+    long: bool = False
+
+
+ROWS = (
+    Row("freeze-all"),
+    Row("bn-stats"),
+    Row("bn-affine"),
+    Row("fine-tune"),
+    Row("bn-trainable", patience=5),
+    Row("bn-trainable", momentum=0.9),
+    Row("bn-trainable:stats=precise"),
+    Row("bn-trainable", long=True),
+)
+"""What is measured, the long one last."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is measured.
+
+    Attributes:
+        data: A folder with one sub-folder for each class, or `demo`.
+        backbone: Its name; it must have one `Rescaling` layer.
+        size: Side of the pictures in pixels.
+        train: Training pictures.
+        validation: Validation pictures, which choose the epoch.
+        holdout: Hold-out pictures.
+        batch_size: Pictures in a batch.
+        epochs: Of short rows.
+        long_epochs: Of long rows.
+        seeds: Runs of each row.
+    """
+
+    data: str
+    backbone: str = "efficientnet-lite0"
+    size: int = 96
+    train: int = 192
+    validation: int = 96
+    holdout: int = 300
+    batch_size: int = 16
+    epochs: int = 12
+    long_epochs: int = 100
+    seeds: int = 2
+
+    def row(self, row: Row, *, divided: bool, seed: int) -> dict[str, Any]:
+        """The arguments of a run."""
+        parts = [f"size={self.size}", *["divided=true"] * divided, *[f"momentum={row.momentum}"] * bool(row.momentum)]
+        return {
+            "backbone": f"{self.backbone}-{SUFFIX}:{','.join(parts)}",
+            "policy": row.policy,
+            "seed": seed,
+            "epochs": self.long_epochs if row.long else self.epochs,
+            "batch_size": self.batch_size,
+            "patience": row.patience,
+        }
+
+    def photos(self) -> Photos:
+        """The chosen pictures."""
+        return choose(self.data, size=self.size, train=self.train, validation=self.validation, holdout=self.holdout)
+
+    def runs(self) -> list[tuple[int, bool, Row]]:
+        """Seeds, inputs and rows, in the order in which they are trained. Right inputs need no long row."""
+        table = itertools.product(range(self.seeds), (True, False), ROWS)
+        return [(seed, divided, row) for seed, divided, row in table if divided or not row.long]
+
+
+def train(plan: Plan, ledger: Ledger, say: Callable[[str], None]) -> None:
+    """Trains what the ledger does not have."""
+    photos = plan.photos()
+    with tempfile.TemporaryDirectory(prefix="zoo-scaling-", ignore_cleanup_errors=True) as home:
+        folder = write(photos, Path(home))
+        with Rig(catalog_with(plan.backbone)) as rig:
+            dataset = rig.dataset(folder, plan.size)
+            for seed, divided, row in plan.runs():
+                wanted = plan.row(row, divided=divided, seed=seed)
+
+                def fit(wanted: dict[str, Any] = wanted) -> dict[str, Any]:
+                    return rig.result(dataset, photos, **wanted)
+
+                found = ledger.get({"data": photos.name, **photos.counts, **wanted}, fit)
+                say(f"{wanted['backbone']} · {row.policy} · {seed}: {found['holdout']:.3f}, {found['seconds']} s")
+
+
+def collect(plan: Plan, ledger: Ledger) -> dict[str, Any]:
+    """What the ledger has, row by row, with the course of each seed."""
+    photos = plan.photos()
+    rows = []
+    for divided, row in itertools.product((True, False), ROWS):
+        found = []
+        for seed in range(plan.seeds):
+            key = {"data": photos.name, **photos.counts, **plan.row(row, divided=divided, seed=seed)}
+            found.append(ledger.found.get(ledger.name(key)))
+        done = [one for one in found if one]
+        if done:
+            rows.append(
+                {
+                    "inputs": "divided by 255" if divided else "right",
+                    "policy": row.policy,
+                    "momentum": row.momentum or None,
+                    "patience": row.patience,
+                    "epochs": plan.long_epochs if row.long else plan.epochs,
+                    **summary(done, photos.counts["holdout"]),
+                    "training": [one["training"] for one in done],
+                    "inference": [one["inference"] for one in done],
+                }
+            )
+    steps = photos.counts["train"] // plan.batch_size
+    about = {"data": photos.name, "backbone": plan.backbone, "size": plan.size, "n": photos.counts}
+    about |= {"batch_size": plan.batch_size, "steps_per_epoch": steps, "majority": round(photos.majority, 4)}
+    return {"about": about, "rows": rows}

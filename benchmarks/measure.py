@@ -1,0 +1,64 @@
+"""Measured answers about BatchNorm, shifted pictures, batches, heads and scores.
+
+    python benchmarks/measure.py shifts --data PICTURES PICTURES [--ledger FILE] [--json FILE]
+    python benchmarks/measure.py scaling --data PICTURES
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from evidence import graded, scaling
+from evidence.rig import Ledger
+
+PARTS: dict[str, Any] = {"shifts": graded, "scaling": scaling}
+"""What can be measured."""
+
+
+def arguments() -> argparse.Namespace:
+    """What the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("part", choices=PARTS)
+    add("--data", nargs="+", default=["demo"], help="folders with one sub-folder for each class, or demo")
+    add("--shifts", nargs="+", metavar="SHIFT", help="some of the shifts, as 'blur 2'")
+    add("--set", nargs="+", default=[], metavar="NAME=NUMBER", help="settings of the part, as size=64 epochs=3")
+    add("--ledger", type=Path, metavar="FILE", help="remember finished runs there, and take them from there")
+    add("--as-far", action="store_true", help="train nothing: what the ledger has")
+    add("--write", type=Path, metavar="FOLDER", help="write the shifted copies there, and nothing else")
+    add("--json", type=Path, metavar="FILE", help="write everything that was measured")
+    return parser.parse_args()
+
+
+def plan_of(wanted: argparse.Namespace) -> Any:  # noqa: ANN401 - each part has its own
+    """The part's plan with what was asked for."""
+    part = PARTS[wanted.part]
+    several = wanted.part == "shifts"
+    plan = part.Plan(data=tuple(wanted.data) if several else wanted.data[0])
+    changes: dict[str, Any] = {name: int(value) for name, _, value in (one.partition("=") for one in wanted.set)}
+    if wanted.shifts:
+        changes["shifts"] = tuple(wanted.shifts)
+    return dataclasses.replace(plan, **changes)
+
+
+def main() -> None:
+    """Measures a part, prints its table and writes JSON."""
+    wanted = arguments()
+    part, plan, ledger = PARTS[wanted.part], plan_of(wanted), Ledger(wanted.ledger)
+    if wanted.write:
+        graded.write_copies(plan, wanted.write)
+        return
+    if not wanted.as_far:
+        part.train(plan, ledger, lambda text: print(text, file=sys.stderr, flush=True))  # noqa: T201 - shows life
+    document = part.collect(plan, ledger)
+    if wanted.json:
+        wanted.json.write_text(json.dumps(document, indent=1), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

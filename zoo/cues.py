@@ -1,0 +1,131 @@
+"""Trivial cues: does the file format, the size of a picture, its border or its brightness tell the class already?
+
+A regularised logistic regression (see `zoo.logistic`) is fitted on such figures of the training pictures and asked
+about the validation pictures. Where it comes near the score of a network, nobody knows what the network has learned.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from zoo import logistic
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from zoo.values import IntArray, Picture, UInt8Array
+
+Array = np.ndarray[Any, Any]
+
+PENALTY = 1e-2
+"""Of the regression; there are few figures, so it hardly matters."""
+
+_STRIDE = 4
+_LEAST = 1e-3
+
+
+Side = tuple["Sequence[Picture]", "UInt8Array"]
+"""Pictures as the source lists them, and decoded: uint8 (n, side, side, channels)."""
+
+
+def cues_of(train: Side, validation: Side) -> dict[str, tuple[Array, Array]]:
+    """Figures that have nothing to do with what pictures show, float64 (n, figures) of both sides, by cue.
+
+    Of files only the header is read. Arrays have no format and no file size.
+    """
+    sides = (train, validation)
+    found = {
+        "brightness and colour": _pair([_tones(pixels) for _, pixels in sides]),
+        "border": _pair([_border(pixels) for _, pixels in sides]),
+    }
+    heads = [_head(picture) for pictures, _ in sides for picture in pictures]
+    known = [head for head in heads if head is not None]
+    if len(known) == len(heads):
+        cut = len(train[0])
+        sizes = np.log(np.array([[head.width, head.height] for head in known], np.float64))
+        shapes = np.column_stack([sizes, sizes[:, 0] - sizes[:, 1]])
+        found["picture size"] = shapes[:cut], shapes[cut:]
+        weights = np.log(np.array([[head.size] for head in known], np.float64))
+        found["file size"] = weights[:cut], weights[cut:]
+        kinds = _one_hot([head.kind for head in known])
+        found["file format"] = kinds[:cut], kinds[cut:]
+    return found
+
+
+def _pair(tables: Sequence[Array]) -> tuple[Array, Array]:
+    return tables[0], tables[1]
+
+
+class _Head(NamedTuple):
+    """What the header of a file says: format, colours and ending; width and height in pixels; bytes of the file."""
+
+    kind: str
+    width: int
+    height: int
+    size: int
+
+
+def _head(picture: Picture) -> _Head | None:
+    """Of the file; None for an array or a file that does not open any more."""
+    if picture.path is None or picture.pixels is not None:
+        return None
+    path = Path(picture.path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path) as image:
+                kind = f"{image.format} {image.mode} {path.suffix}"
+                return _Head(kind, max(1, image.width), max(1, image.height), max(1, path.stat().st_size))
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return None
+
+
+def _one_hot(kinds: Sequence[str]) -> Array:
+    names = sorted(set(kinds))
+    table: Array = np.array([[kind == name for name in names] for kind in kinds], np.float64)
+    return table
+
+
+def _tones(pixels: UInt8Array) -> Array:
+    """Mean and deviation of every channel, from every fourth pixel."""
+    some = np.asarray(pixels[:, ::_STRIDE, ::_STRIDE], np.float64)
+    return np.column_stack([some.mean(axis=(1, 2)), some.std(axis=(1, 2))])
+
+
+def _border(pixels: UInt8Array) -> Array:
+    """Mean and deviation of every channel along the outermost pixels."""
+    rim = np.concatenate([pixels[:, 0], pixels[:, -1], pixels[:, :, 0], pixels[:, :, -1]], axis=1).astype(np.float64)
+    return np.column_stack([rim.mean(axis=1), rim.std(axis=1)])
+
+
+def reached(
+    cues: Mapping[str, tuple[Array, Array]], labels: IntArray, truth: IntArray, *, classes: int
+) -> dict[str, float]:
+    """Validation accuracy by each cue alone, and by `all of them` together, in [0, 1].
+
+    Args:
+        cues: Of `cues_of`.
+        labels: int (m,), of the training pictures.
+        truth: int (n,), of the validation pictures.
+        classes: Number of classes.
+    """
+    targets = np.eye(classes)[labels]
+    answers = {name: _accuracy(*sides, targets, truth) for name, sides in cues.items()}
+    if len(cues) > 1:
+        train, validation = (np.column_stack(column) for column in zip(*cues.values(), strict=True))
+        answers["all of them"] = _accuracy(train, validation, targets, truth)
+    return answers
+
+
+def _accuracy(train: Array, validation: Array, targets: Array, truth: IntArray) -> float:
+    scale = logistic.Scale.of(train)
+    if float(train.std(axis=0).max(initial=0.0)) < _LEAST:  # a cue that does not vary
+        return float((truth == targets.sum(axis=0).argmax()).mean())
+    (fitted,) = logistic.path(scale.apply(train), targets, (PENALTY,))
+    scores = scale.apply(validation) @ fitted.kernel + fitted.bias
+    return float((scores.argmax(axis=1) == truth).mean())
