@@ -212,7 +212,8 @@ def reliability(by: ScoreName = RANKED_BY) -> str:
     known = measured()
     one = known["scores"][by]
     return (
-        f"On {len(known['sets'])} data sets, {known['entries']} backbones and sizes each, the rank correlation of this "
-        f"score with accuracy after fine-tuning ({known['policy']}) was {one['spearman']:.2f} (Spearman) and "
-        f"{one['kendall']:.2f} (Kendall) on average; the first in rank was {one['cost']:.1f} points below the best."
+        f"On {len(known['sets'])} data sets ({', '.join(known['sets'])}), {known['entries']} backbones and sizes each, the "
+        f"rank correlation of this score with accuracy after fine-tuning ({known['policy']}) was {one['spearman']:.2f} "
+        f"(Spearman) and {one['kendall']:.2f} (Kendall) on average; the first in rank was {one['cost']:.1f} points below "
+        "the best."
     )
