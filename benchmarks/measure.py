@@ -1,7 +1,6 @@
-"""Measured answers about BatchNorm, shifted pictures, batches, heads and scores.
+"""Measured answers about BatchNorm, shifted pictures, batches, heads and scores. See README.md beside this file.
 
-    python benchmarks/measure.py shifts --data PICTURES PICTURES [--ledger FILE] [--json FILE]
-    python benchmarks/measure.py scaling --data PICTURES
+python benchmarks/measure.py shifts --data PICTURES PICTURES --ledger found.jsonl --json found.json
 """
 
 from __future__ import annotations
@@ -13,10 +12,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from evidence import graded, scaling
+from evidence import augmented, batches, graded, heads, scaling
 from evidence.rig import Ledger
 
-PARTS: dict[str, Any] = {"shifts": graded, "scaling": scaling}
+PARTS: dict[str, Any] = {
+    "scaling": scaling,
+    "shifts": graded,
+    "batches": batches,
+    "heads": heads,
+    "validation": augmented,
+}
 """What can be measured."""
 
 
@@ -27,7 +32,7 @@ def arguments() -> argparse.Namespace:
     add("part", choices=PARTS)
     add("--data", nargs="+", default=["demo"], help="folders with one sub-folder for each class, or demo")
     add("--shifts", nargs="+", metavar="SHIFT", help="some of the shifts, as 'blur 2'")
-    add("--set", nargs="+", default=[], metavar="NAME=NUMBER", help="settings of the part, as size=64 epochs=3")
+    add("--set", nargs="+", default=[], metavar="NAME=VALUE", help="settings of the part, as size=64 epochs=3")
     add("--ledger", type=Path, metavar="FILE", help="remember finished runs there, and take them from there")
     add("--as-far", action="store_true", help="train nothing: what the ledger has")
     add("--write", type=Path, metavar="FOLDER", help="write the shifted copies there, and nothing else")
@@ -40,7 +45,8 @@ def plan_of(wanted: argparse.Namespace) -> Any:  # noqa: ANN401 - each part has 
     part = PARTS[wanted.part]
     several = wanted.part == "shifts"
     plan = part.Plan(data=tuple(wanted.data) if several else wanted.data[0])
-    changes: dict[str, Any] = {name: int(value) for name, _, value in (one.partition("=") for one in wanted.set)}
+    pairs = (one.partition("=") for one in wanted.set)
+    changes: dict[str, Any] = {name: int(value) if value.isdecimal() else value for name, _, value in pairs}
     if wanted.shifts:
         changes["shifts"] = tuple(wanted.shifts)
     return dataclasses.replace(plan, **changes)

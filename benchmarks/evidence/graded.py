@@ -13,7 +13,7 @@ from evidence.rig import Ledger, Rig, summary
 from evidence.shifts import GRADES, Shift, shift_named
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from zoo.dataset import Dataset
 
