@@ -119,7 +119,8 @@ def drawing(*, white_on_black: bool) -> Callable[[Picture, int], Picture]:
 
 
 def _luminance(picture: Picture) -> np.ndarray[Any, np.dtype[np.float64]]:
-    return picture @ np.array([0.299, 0.587, 0.114])
+    level: np.ndarray[Any, np.dtype[np.float64]] = picture @ np.array([0.299, 0.587, 0.114])
+    return level
 
 
 def _three(level: np.ndarray[Any, Any]) -> Picture:
@@ -127,7 +128,8 @@ def _three(level: np.ndarray[Any, Any]) -> Picture:
 
 
 def _uint8(values: np.ndarray[Any, Any]) -> Picture:
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    whole: Picture = np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return whole
 
 
 GRADES = (
