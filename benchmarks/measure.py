@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
-from evidence import augmented, batches, graded, heads, scaling
+from evidence import augmented, batches, documents, graded, heads, scaling
+from evidence.plots import PLOTS
 from evidence.rig import Ledger
+from evidence.tables import TABLES
 
 PARTS: dict[str, Any] = {
     "scaling": scaling,
@@ -36,7 +37,9 @@ def arguments() -> argparse.Namespace:
     add("--ledger", type=Path, metavar="FILE", help="remember finished runs there, and take them from there")
     add("--as-far", action="store_true", help="train nothing: what the ledger has")
     add("--write", type=Path, metavar="FOLDER", help="write the shifted copies there, and nothing else")
+    add("--show", nargs="+", type=Path, metavar="FILE", help="measure nothing: what such files hold, together")
     add("--json", type=Path, metavar="FILE", help="write everything that was measured")
+    add("--plots", type=Path, metavar="FOLDER", help="draw the part's plots there, as SVG")
     return parser.parse_args()
 
 
@@ -52,18 +55,32 @@ def plan_of(wanted: argparse.Namespace) -> Any:  # noqa: ANN401 - each part has 
     return dataclasses.replace(plan, **changes)
 
 
-def main() -> None:
-    """Measures a part, prints its table and writes JSON."""
-    wanted = arguments()
+def measured(wanted: argparse.Namespace) -> dict[str, Any]:
+    """Trains what is missing, or reads what was measured."""
+    if wanted.show:
+        return documents.read(wanted.show)
     part, plan, ledger = PARTS[wanted.part], plan_of(wanted), Ledger(wanted.ledger)
-    if wanted.write:
-        graded.write_copies(plan, wanted.write)
-        return
     if not wanted.as_far:
         part.train(plan, ledger, lambda text: print(text, file=sys.stderr, flush=True))  # noqa: T201 - shows life
-    document = part.collect(plan, ledger)
+    found: dict[str, Any] = part.collect(plan, ledger)
+    return found
+
+
+def main() -> None:
+    """Measures a part, prints its table, draws its plots and writes JSON."""
+    wanted = arguments()
+    if wanted.write:
+        graded.write_copies(plan_of(wanted), wanted.write)
+        return
+    found = measured(wanted)
     if wanted.json:
-        wanted.json.write_text(json.dumps(document, indent=1), encoding="utf-8")
+        documents.write(found, wanted.json)
+    if wanted.plots:
+        wanted.plots.mkdir(parents=True, exist_ok=True)
+        draw = PLOTS.get(wanted.part)
+        for name, text in draw(found).items() if draw else ():
+            (wanted.plots / f"{name}.svg").write_text(text, encoding="utf-8", newline="\n")
+    print(TABLES[wanted.part](found))  # noqa: T201 - the result
 
 
 if __name__ == "__main__":

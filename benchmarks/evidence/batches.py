@@ -72,7 +72,8 @@ def collect(plan: Plan, ledger: Ledger) -> dict[str, Any]:
         wanted = [plan.row(policy, batch, factor, seed) for seed in range(plan.seeds)]
         found = rowwise.collect(photos, wanted, ledger)
         if found:
-            steps = plan.epochs * (photos.counts["train"] // batch)
+            count = photos.counts["train"]
+            steps = plan.epochs * count // min(batch, count)
             facts = {"policy": policy, "batch_size": batch, "learning_rate": wanted[0]["learning_rate"], "steps": steps}
             rows.append({**facts, **found})
     about = {"data": photos.name, "backbone": plan.backbone, "size": plan.size, "n": photos.counts}
