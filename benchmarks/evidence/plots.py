@@ -111,14 +111,14 @@ def _cells(cells: Sequence[Document], policies: Sequence[str], data: str) -> str
     frame.grid([round(float(value), 2) for value in np.arange(low, high + 1e-9, 0.1)], [], below="hold-out accuracy")
     canvas.text(20, 26, f"{data}: policies under each shift", size=14)
     for number, policy in enumerate(policies):
-        x, y = 20 + 185 * (number % 4), 48 + 18 * (number // 4)
+        x, y = 20.0 + 185 * (number % 4), 48 + 18 * (number // 4)
         canvas.dot(x + 4, y - 4, colour=COLOURS[number], hollow=bool(number % 2))
         canvas.text(x + 14, y, policy)
     for number, cell in enumerate(cells):
         middle = len(cells) - number - 0.5
         canvas.line([frame.at(low, middle), frame.at(high, middle)])
-        x, y = frame.at(low, middle)
-        canvas.text(x - 8, y + 4, title_of(cell), anchor="end")
+        left, level = frame.at(low, middle)
+        canvas.text(left - 8, level + 4, title_of(cell), anchor="end")
         for index, policy in enumerate(policies):
             canvas.dot(
                 *frame.at(cell["policies"][policy]["holdout"], middle), colour=COLOURS[index], hollow=bool(index % 2)

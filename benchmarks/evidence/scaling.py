@@ -11,6 +11,8 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from evidence import rowwise
 from evidence.altered import SUFFIX, catalog_with
 from evidence.photos import choose
@@ -122,4 +124,30 @@ def collect(plan: Plan, ledger: Ledger) -> dict[str, Any]:
     steps = photos.counts["train"] // plan.batch_size
     about = {"data": photos.name, "backbone": plan.backbone, "size": plan.size, "n": photos.counts}
     about |= {"batch_size": plan.batch_size, "steps_per_epoch": steps, "majority": round(photos.majority, 4)}
-    return {"about": about, "rows": rows}
+    layer = {"data": photos.name, **photos.counts, "backbone": plan.backbone, "size": plan.size, "layer": "first"}
+    return {"about": about, "rows": rows, "first_layer": ledger.get(layer, lambda: first_layer(plan, photos))}
+
+
+def first_layer(plan: Plan, photos: Photos) -> dict[str, Any]:
+    """What the first BatchNorm layer sees of the training pictures: variances, medians over channels.
+
+    Returns:
+        `epsilon` of the layer, `stored` variance, and for right and divided inputs the variance over the `whole` map
+        and over its `inside`, without the two outermost rows and columns, which zero padding reaches.
+    """
+    import keras
+
+    record = catalog_with(plan.backbone).backbone(f"{plan.backbone}-{SUFFIX}")
+    weights = record.weights[0] if record.weights else None
+    found: dict[str, Any] = {}
+    for divided in (False, True):
+        keras.utils.set_random_seed(0)  # for a backbone without weights
+        model = record.build(size=plan.size, weights=weights, divided=divided, momentum=0.0)
+        layer = next(one for one in model.layers if isinstance(one, keras.layers.BatchNormalization))
+        maps = keras.Model(model.input, layer.input).predict(photos.pixels["train"].astype(np.float32), verbose=0)
+        stored = np.median(keras.ops.convert_to_numpy(layer.moving_variance))
+        found |= {"layer": layer.name, "epsilon": layer.epsilon, "stored": float(f"{stored:.3g}")}
+        variances = {"whole": maps.var(axis=(0, 1, 2)), "inside": maps[:, 2:-2, 2:-2].var(axis=(0, 1, 2))}
+        name = "divided by 255" if divided else "right"
+        found[name] = {part: float(f"{np.median(values):.3g}") for part, values in variances.items()}
+    return found

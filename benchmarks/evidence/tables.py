@@ -149,7 +149,15 @@ def scaling(found: Document) -> str:
     head = f"{about['data']}: {sizes}; {about['backbone']} at {about['size']} px,\n{steps}; majority"
     more = "training accuracy of the last epoch in training mode, the rest in inference mode"
     seeds = "epochs and kept epochs of each seed"
-    return f"{head} {percent(about['majority'])}; {seeds};\n{more}\n\n{columns(heads, lines, left=2)}"
+    table = columns(heads, lines, left=2)
+    return f"{head} {percent(about['majority'])}; {seeds};\n{more}\n\n{table}\n\n{_first_layer(found['first_layer'])}"
+
+
+def _first_layer(found: Document) -> str:
+    """The variances that the first BatchNorm layer sees."""
+    lines = [[name, f"{found[name]['whole']:g}", f"{found[name]['inside']:g}"] for name in ("right", "divided by 255")]
+    facts = f"{found['layer']}: variance stored {found['stored']:g}, epsilon {found['epsilon']:g}; of the pictures"
+    return f"{facts} (medians over channels):\n\n{columns(['inputs', 'whole map', 'without its border'], lines)}"
 
 
 def batches(found: Document) -> str:
