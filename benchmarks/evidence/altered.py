@@ -38,7 +38,7 @@ def altered(backbone: Backbone) -> Backbone:
                 layer.momentum = momentum
         return model
 
-    def blocks(*, divided: bool, momentum: float, **rest: Any) -> tuple[Block, ...]:  # noqa: ARG001 - all options come
+    def blocks(*, divided: bool, momentum: float, **rest: Any) -> tuple[Block, ...]:  # noqa: ANN401, ARG001 - all options come
         return backbone.blocks_for(rest)
 
     own = (
