@@ -14,12 +14,23 @@ if TYPE_CHECKING:
 
     Document = dict[str, Any]
 
-SHARES = (0, 0.25, 0.5, 0.75, 1)
+STEP = 0.1
+"""Between lines of the grid."""
 
 
 def _mean_course(courses: Sequence[Sequence[float]]) -> list[float]:
     length = min(len(course) for course in courses)
     return [float(np.mean([course[i] for course in courses])) for i in range(length)]
+
+
+def _floor(rows: Sequence[Document]) -> float:
+    """Where the axis of accuracy begins: at the line below all courses."""
+    least = min(value for row in rows for key in ("training", "inference") for course in row[key] for value in course)
+    return max(0.0, round(STEP * np.floor(least / STEP - 1e-9), 6))
+
+
+def _levels(low: float, high: float = 1.0) -> list[float]:
+    return [round(float(value), 6) for value in np.arange(low, high + 1e-9, STEP)]
 
 
 def _ticks(last: int) -> list[float]:
@@ -53,12 +64,12 @@ def scaling(found: Document) -> dict[str, str]:
 
 def _courses(rows: Sequence[Document], about: Document, title: str) -> str:
     canvas = Canvas(760, 340 + 18 * ((len(rows) + 1) // 2))
-    last = max(row["epochs"] for row in rows)
+    last, low = max(row["epochs"] for row in rows), _floor(rows)
     for number, (key, words) in enumerate(
         (("training", "training mode, training pictures"), ("inference", "inference mode, validation pictures"))
     ):
-        frame = Frame(canvas, 50 + 370 * number, 60, 310, 220, (0, last), (0, 1))
-        frame.grid(_ticks(last), SHARES, title=words, below="epoch")
+        frame = Frame(canvas, 50 + 370 * number, 60, 310, 220, (0, last), (low, 1))
+        frame.grid(_ticks(last), _levels(low), title=words, below="epoch")
         frame.canvas.line([frame.at(0, about["majority"]), frame.at(last, about["majority"])], colour=INK, dash="2 4")
         for index, row in enumerate(rows):
             course = _mean_course(row[key])
@@ -79,9 +90,9 @@ def _courses(rows: Sequence[Document], about: Document, title: str) -> str:
 
 def _late(row: Document, about: Document) -> str:
     canvas = Canvas(760, 340)
-    last = row["epochs"]
-    frame = Frame(canvas, 50, 60, 680, 220, (0, last), (0, 1))
-    frame.grid(_ticks(last), SHARES, below=f"epoch of {about['steps_per_epoch']} steps")
+    last, low = row["epochs"], _floor([row])
+    frame = Frame(canvas, 50, 60, 680, 220, (0, last), (low, 1))
+    frame.grid(_ticks(last), _levels(low), below=f"epoch of {about['steps_per_epoch']} steps")
     canvas.line([frame.at(0, about["majority"]), frame.at(last, about["majority"])], colour=INK, dash="2 4")
     for index, (key, words) in enumerate((("training", "training mode"), ("inference", "inference mode"))):
         for course in row[key]:
@@ -108,7 +119,7 @@ def _cells(cells: Sequence[Document], policies: Sequence[str], data: str) -> str
     scores = [row["holdout"] for cell in cells for row in cell["policies"].values()]
     low, high = float(np.floor(20 * min(scores)) / 20), float(np.ceil(20 * max(scores)) / 20)
     frame = Frame(canvas, 110, 90, 620, height, (low, high), (0, len(cells)))
-    frame.grid([round(float(value), 2) for value in np.arange(low, high + 1e-9, 0.1)], [], below="hold-out accuracy")
+    frame.grid(_levels(low, high), [], below="hold-out accuracy")
     canvas.text(20, 26, f"{data}: policies under each shift", size=14)
     for number, policy in enumerate(policies):
         x, y = 20.0 + 185 * (number % 4), 48 + 18 * (number // 4)

@@ -75,7 +75,7 @@ def shifts(found: Document) -> str:
     parts = [f"{head}\n* best, or within one point of the best"]
     for data in dict.fromkeys(cell["data"] for cell in cells):
         mine = [cell for cell in cells if cell["data"] == data]
-        n, seeds = mine[0]["n"], [len(next(iter(cell["policies"].values()))["holdout_seeds"]) for cell in mine]
+        n, seeds = mine[0]["n"], [len(row["holdout_seeds"]) for cell in mine for row in cell["policies"].values()]
         lines = []
         for cell in mine:
             near = near_best(cell)

@@ -52,7 +52,7 @@ def test_shifts_keep_the_form_and_repeat() -> None:
     assert len({shift.title for shift in GRADES}) == len(GRADES)
 
 
-@pytest.mark.parametrize("name", ["blur", "noise", "contrast", "cast"])
+@pytest.mark.parametrize("name", ["blur", "noise", "contrast", "dark", "cast"])
 def test_the_second_grade_is_stronger(name: str) -> None:
     """It changes a smooth picture more than the first one."""
     from evidence.shifts import shift_named
