@@ -40,6 +40,7 @@ def arguments() -> argparse.Namespace:
     add("--show", nargs="+", type=Path, metavar="FILE", help="measure nothing: what such files hold, together")
     add("--json", type=Path, metavar="FILE", help="write everything that was measured")
     add("--plots", type=Path, metavar="FOLDER", help="draw the part's plots there, as SVG")
+    add("--page", type=Path, metavar="FILE", help="put the table into its place on that page")
     return parser.parse_args()
 
 
@@ -80,7 +81,10 @@ def main() -> None:
         draw = PLOTS.get(wanted.part)
         for name, text in draw(found).items() if draw else ():
             (wanted.plots / f"{name}.svg").write_text(text, encoding="utf-8", newline="\n")
-    print(TABLES[wanted.part](found))  # noqa: T201 - the result
+    table = TABLES[wanted.part](found)
+    if wanted.page:
+        documents.place(table, wanted.page, wanted.part)
+    print(table)  # noqa: T201 - the result
 
 
 if __name__ == "__main__":

@@ -39,3 +39,17 @@ def read(paths: Sequence[Path]) -> dict[str, Any]:
             if name in found:
                 found[name] += other[name]
     return found
+
+
+def place(table: str, page: Path, name: str) -> None:
+    """Puts a table between `<!-- results:NAME -->` and its end on a page.
+
+    Raises:
+        ValueError: The page has no such place.
+    """
+    text = page.read_text(encoding="utf-8")
+    before, opened, rest = text.partition(f"<!-- results:{name} -->\n")
+    _, closed, after = rest.partition(f"<!-- /results:{name} -->\n")
+    if not closed:
+        raise ValueError(f"{page} has no place for results:{name}.")
+    page.write_text(f"{before}{opened}```text\n{table}\n```\n{closed}{after}", encoding="utf-8", newline="\n")

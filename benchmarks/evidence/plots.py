@@ -26,7 +26,7 @@ def _mean_course(courses: Sequence[Sequence[float]]) -> list[float]:
 def _floor(rows: Sequence[Document]) -> float:
     """Where the axis of accuracy begins: at the line below all courses."""
     least = min(value for row in rows for key in ("training", "inference") for course in row[key] for value in course)
-    return max(0.0, round(STEP * np.floor(least / STEP - 1e-9), 6))
+    return max(0.0, round(STEP * float(np.floor(least / STEP - 1e-9)), 6))
 
 
 def _levels(low: float, high: float = 1.0) -> list[float]:

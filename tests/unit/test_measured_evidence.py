@@ -190,3 +190,53 @@ def _output(command: list[str]) -> str:
     done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def test_documents_keep_what_they_hold(tmp_path: Path) -> None:
+    """Written and read it is the same; files of one part are joined; a table gets into its place on a page only."""
+    from evidence import documents
+
+    found = {"about": {"size": 32}, "cells": [{"data": "a", "long": [0.5] * 200, "words": "σ 1 %"}]}
+    documents.write(found, tmp_path / "a.json")
+    documents.write({"about": {}, "cells": [{"data": "b"}]}, tmp_path / "b.json")
+    assert documents.read([tmp_path / "a.json"]) == found
+    joined = documents.read([tmp_path / "a.json", tmp_path / "b.json"])
+    assert ([cell["data"] for cell in joined["cells"]], joined["about"]) == (["a", "b"], found["about"])
+    page = tmp_path / "page.md"
+    page.write_text("x\n<!-- results:a -->\nold\n<!-- /results:a -->\ny\n", encoding="utf-8")
+    documents.place("new", page, "a")
+    assert page.read_text(encoding="utf-8") == "x\n<!-- results:a -->\n```text\nnew\n```\n<!-- /results:a -->\ny\n"
+    with pytest.raises(ValueError, match="results:b"):
+        documents.place("new", page, "b")
+
+
+@pytest.mark.parametrize("file", sorted(RESULTS.glob("*.json")), ids=lambda file: file.stem)
+def test_the_page_shows_what_the_program_prints(file: Path) -> None:
+    """The tables and plots of the page are those of the files of results, to the letter."""
+    from evidence import documents
+    from evidence.plots import PLOTS
+    from evidence.tables import TABLES
+
+    found = documents.read([file])
+    table = TABLES[file.stem](found)
+    place = f"<!-- results:{file.stem} -->\n```text\n{table}\n```\n<!-- /results:{file.stem} -->\n"
+    text = PAGE.read_text(encoding="utf-8")
+    assert place in text
+    for name, drawing in PLOTS.get(file.stem, lambda _: {})(found).items():
+        assert f"(plots/{name}.svg)" in text
+        assert (PAGE.parent / "plots" / f"{name}.svg").read_text(encoding="utf-8") == drawing
+
+
+def test_the_best_of_a_cell_is_told() -> None:
+    """A policy within one point of the best counts as good as it, one that is further behind does not."""
+    from evidence.tables import near_best, over_cells
+
+    scores = {"freeze-all": 0.80, "bn-stats": 0.79, "bn-affine": 0.789}
+    cell = {"shift": "blur", "grade": 1, "policies": {name: {"holdout": score} for name, score in scores.items()}}
+    assert near_best(cell) == ["freeze-all", "bn-stats"]
+    table = over_cells({"about": {"policies": list(scores)}, "cells": [cell]})
+    rows = {
+        line.split()[0]: line.split() for line in table.splitlines() if line.split()[:1] and line.split()[0] in scores
+    }
+    assert rows["bn-affine"] == ["bn-affine", "78.9", "0", "of", "1", "1.1", "1.1"]
+    assert rows["freeze-all"] == ["freeze-all", "80.0", "1", "of", "1", "0.0", "0.0"]
