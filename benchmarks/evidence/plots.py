@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evidence.drawing import COLOURS, DASHES, INK, Canvas, Frame
-from evidence.tables import title_of
+from evidence.tables import label_of, title_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,15 +36,6 @@ def _levels(low: float, high: float = 1.0) -> list[float]:
 def _ticks(last: int) -> list[float]:
     step = 20 if last > 40 else 2  # noqa: PLR2004 - few numbers below the axis
     return [float(value) for value in range(0, last + 1, step)]
-
-
-def _label(row: Document) -> str:
-    words = [row["policy"]]
-    if row["momentum"]:
-        words.append(f"momentum {row['momentum']:g}")
-    if row["patience"]:
-        words.append(f"patience {row['patience']}")
-    return ", ".join(words)
 
 
 def scaling(found: Document) -> dict[str, str]:
@@ -84,7 +75,7 @@ def _courses(rows: Sequence[Document], about: Document, title: str) -> str:
             width=2,
             dash=DASHES[index % len(DASHES)],
         )
-        canvas.text(x + 36, y, _label(row))
+        canvas.text(x + 36, y, label_of(row))
     return canvas.svg(f"{title}: accuracy by epoch for each policy, in training mode and in inference mode")
 
 

@@ -123,6 +123,16 @@ def pairs(found: Document) -> str:
     return "mean difference of hold-out accuracy in points\n\n" + columns(names, lines)
 
 
+def label_of(row: Document) -> str:
+    """Policy of a row, with momentum and patience where they are not the usual ones."""
+    words = [row["policy"]]
+    if row["momentum"]:
+        words.append(f"momentum {row['momentum']:g}")
+    if row["patience"]:
+        words.append(f"patience {row['patience']}")
+    return ", ".join(words)
+
+
 def scaling(found: Document) -> str:
     """What each policy makes of wrong and of right inputs."""
     about = found["about"]
@@ -131,10 +141,8 @@ def scaling(found: Document) -> str:
         ended = [len(course) for course in row["training"]]
         lines.append(
             [
-                row["inputs"],
-                row["policy"],
-                str(row["momentum"] or "own"),
-                str(row["patience"] or "none"),
+                "wrong" if row["inputs"].startswith("divided") else "right",
+                label_of(row),
                 " ".join(map(str, ended)),
                 percent(float(np.mean(row["training_seeds"]))),
                 percent(row["validation"]),
@@ -143,9 +151,9 @@ def scaling(found: Document) -> str:
             ]
         )
     n = about["n"]
-    heads = ["inputs", "policy", "momentum", "patience", "epochs", "training", "validation", "kept", "hold-out"]
+    heads = ["inputs", "policy", "epochs", "training", "validation", "kept", "hold-out"]
     sizes = f"{n['train']} training, {n['val']} validation, {n['holdout']} hold-out pictures"
-    steps = f"batches of {about['batch_size']}, {about['steps_per_epoch']} steps an epoch"
+    steps = f"wrong: divided by 255; batches of {about['batch_size']}, {about['steps_per_epoch']} steps an epoch"
     head = f"{about['data']}: {sizes}; {about['backbone']} at {about['size']} px,\n{steps}; majority"
     more = "training accuracy of the last epoch in training mode, the rest in inference mode"
     seeds = "epochs and kept epochs of each seed"
