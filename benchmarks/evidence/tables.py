@@ -176,8 +176,9 @@ def batches(found: Document) -> str:
         fitted = float(np.mean(row["fitted"]))
         gap = fitted - row["holdout"]
         facts = [row["policy"], str(row["batch_size"]), f"{row['learning_rate']:g}", str(row["steps"])]
+        facts.append(str(len(row["fitted"])))
         lines.append([*facts, percent(fitted), percent(row["validation"]), scored(row), f"{100 * gap:+.1f}"])
-    heads = ["policy", "batch", "rate", "steps", "training", "validation", "hold-out", "gap"]
+    heads = ["policy", "batch", "rate", "steps", "seeds", "training", "validation", "hold-out", "gap"]
     sizes = f"{about['n']['train']} training, {about['n']['holdout']} hold-out pictures"
     network = f"{about['backbone']} at {about['size']} px, {about['epochs']} epochs"
     head = f"{about['data']}: {sizes}; {network};\nall in inference mode; gap: training minus hold-out"
@@ -190,10 +191,17 @@ def heads(found: Document) -> str:
     lines = []
     for row in found["rows"]:
         fitted = float(np.mean(row["fitted"]))
-        facts = [row["network"], row["head"], str(row["train"]), str(row["epochs"]), percent(fitted)]
+        facts = [
+            row["network"],
+            row["head"],
+            str(row["train"]),
+            str(row["epochs"]),
+            str(len(row["fitted"])),
+            percent(fitted),
+        ]
         lines.append([*facts, percent(row["validation"]), scored(row), f"{100 * (fitted - row['holdout']):+.1f}"])
     lines.sort(key=lambda line: (line[0], int(line[2])))
-    names = ["network", "head", "pictures", "epochs", "training", "validation", "hold-out", "gap"]
+    names = ["network", "head", "pictures", "epochs", "seeds", "training", "validation", "hold-out", "gap"]
     sizes = f"batches of {about['batch_size']}, {about['n']['holdout']} hold-out pictures"
     head = f"{about['data']} at {about['size']} px, {sizes}, majority {percent(about['majority'])};"
     return f"{head}\nall in inference mode; gap: training minus hold-out\n\n{columns(names, lines, left=2)}"
