@@ -33,6 +33,7 @@ def arguments() -> argparse.Namespace:
     add("part", choices=PARTS)
     add("--data", nargs="+", default=["demo"], help="folders with one sub-folder for each class, or demo")
     add("--shifts", nargs="+", metavar="SHIFT", help="some of the shifts, as 'blur 2'")
+    add("--policies", nargs="+", metavar="POLICY", help="instead of those of `shifts`")
     add("--set", nargs="+", default=[], metavar="NAME=VALUE", help="settings of the part, as size=64 epochs=3")
     add("--ledger", type=Path, metavar="FILE", help="remember finished runs there, and take them from there")
     add("--as-far", action="store_true", help="train nothing: what the ledger has")
@@ -53,6 +54,8 @@ def plan_of(wanted: argparse.Namespace) -> Any:  # noqa: ANN401 - each part has 
     changes: dict[str, Any] = {name: int(value) if value.isdecimal() else value for name, _, value in pairs}
     if wanted.shifts:
         changes["shifts"] = tuple(wanted.shifts)
+    if wanted.policies:
+        changes["policies"] = tuple(wanted.policies)
     return dataclasses.replace(plan, **changes)
 
 
