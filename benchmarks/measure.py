@@ -42,6 +42,7 @@ def arguments() -> argparse.Namespace:
     add("--json", type=Path, metavar="FILE", help="write everything that was measured")
     add("--plots", type=Path, metavar="FOLDER", help="draw the part's plots there, as SVG")
     add("--page", type=Path, metavar="FILE", help="put the table into its place on that page")
+    add("--place", metavar="NAME", help="of that place, if not that of the part")
     return parser.parse_args()
 
 
@@ -86,7 +87,7 @@ def main() -> None:
             (wanted.plots / f"{name}.svg").write_text(text, encoding="utf-8", newline="\n")
     table = TABLES[wanted.part](found)
     if wanted.page:
-        documents.place(table, wanted.page, wanted.part)
+        documents.place(table, wanted.page, wanted.place or wanted.part)
     print(table)  # noqa: T201 - the result
 
 

@@ -23,11 +23,11 @@ SHORT = {
 """Policies as the head of a column names them."""
 
 ASKED = (
-    ("bn-stats", "freeze-all", "stats − freeze"),
-    ("bn-affine", "freeze-all", "affine − freeze"),
-    ("bn-trainable", "bn-affine", "trainable − affine"),
-    ("bn-trainable:stats=precise", "bn-trainable", "precise − moving"),
-    ("fine-tune", "unfreeze-top-k:k=2", "fine-tune − top-k"),
+    ("bn-stats", "freeze-all", "stats−freeze"),
+    ("bn-affine", "freeze-all", "affine−freeze"),
+    ("bn-trainable", "bn-affine", "trainable−affine"),
+    ("bn-trainable:stats=precise", "bn-trainable", "precise−moving"),
+    ("fine-tune", "unfreeze-top-k:k=2", "fine-tune−top-k"),
 )
 """Differences between policies that answer a question."""
 
@@ -38,8 +38,8 @@ def percent(value: float) -> str:
 
 
 def scored(row: Document) -> str:
-    """Hold-out accuracy with its interval, as `56 [50, 62]`."""
-    return f"{100 * row['holdout']:.0f} [{100 * row['low']:.0f}, {100 * row['high']:.0f}]"
+    """Hold-out accuracy with its interval, as `56 [50–62]`."""
+    return f"{100 * row['holdout']:.0f} [{100 * row['low']:.0f}–{100 * row['high']:.0f}]"
 
 
 def columns(heads: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> str:
