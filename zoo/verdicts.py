@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from zoo.travel import Travel
 
 SHIFTED = 0.15
-"""Divergence in nats, median over layers, from which on statistics do not fit: photos as they are had up to 0.09, other
-colours (grey, thermal palettes) up to 0.13, strong blur, noise or loss of contrast 0.18 and more, pictures divided by
-255 once too often 12."""
+"""Divergence in nats, median over layers, from which on statistics do not fit: photos as they are had up to 0.13, grey
+ones and thermal palettes up to 0.16, strong blur, noise or loss of contrast 0.18 and more, pictures divided by 255 once
+too often 6 and more."""
 
 CHANCE = 0.01
 """P-value below which a difference is not taken for chance."""
@@ -62,9 +62,10 @@ def _all(
     travel: Travel | None,
     sides: SideDifference | None,
 ) -> Iterator[Verdict]:
-    if finding is not None and finding.cause != "grey":
+    wrong = finding is not None and finding.cause != "grey"
+    if finding is not None and wrong:
         yield wrong_inputs(finding)
-    yield _statistics(shift, effect)
+    yield _statistics(shift, effect, wrong=wrong)
     if sides is not None and sides.p_value < CHANCE and sides.distance >= APART:
         yield _sides(sides)
     if travel is not None and travel.needed > travel.steps:
@@ -95,7 +96,7 @@ def untrained(layers: int) -> Verdict:
     return Verdict("untrained", "weights are random", reason, "Take pretrained weights, or train from scratch.")
 
 
-def _statistics(shift: Overall, effect: Effect | None) -> Verdict:
+def _statistics(shift: Overall, effect: Effect | None, *, wrong: bool) -> Verdict:
     measured = (
         f"Divergence {shift.divergence:.3g} nats in the median over layers (95 % interval {shift.low:.2g} to "
         f"{shift.high:.2g}; up to {SHIFTED:g} is usual): a channel's mean lies {shift.mean_shift:.2f} stored standard "
@@ -106,8 +107,10 @@ def _statistics(shift: Overall, effect: Effect | None) -> Verdict:
         measured += f" {_effect_words(effect)}"
     if shift.low <= SHIFTED and not gains:
         return Verdict("fit", "statistics fit", measured, good=True)
-    if gains:
-        remedy = "Try bn-stats, which costs nothing to train, then bn-affine, then bn-trainable:stats=precise."
+    if wrong:
+        remedy = "Mend the inputs first; then diagnose again."
+    elif effect is None or effect.gain > 0:
+        remedy = "Try bn-stats, which trains the head alone, then bn-affine, then bn-trainable:stats=precise."
     else:
         remedy = (
             "Statistics of the pictures alone do not help the features here: try bn-affine, then bn-trainable; compare "

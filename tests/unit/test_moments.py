@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from zoo.moments import Moments, batch_features, has_batch_norm, measure
+from zoo.moments import Moments, batch_features, has_batch_norm, measure, re_estimated_features
 from zoo.testing import tiny_backbone
 
 
@@ -192,3 +192,14 @@ def test_by_batch_layers_see_what_they_would_in_training(pictures: np.ndarray) -
     np.testing.assert_allclose(first.mean, pictures.mean((1, 2)), rtol=1e-4)
     np.testing.assert_allclose(second.mean.mean(0), 0, atol=1e-3)
     np.testing.assert_allclose(second.square.mean(0), 1, atol=1e-3)
+
+
+def test_estimated_statistics_are_used_for_the_time_of_the_call(tiny: keras.Model, pictures: np.ndarray) -> None:
+    """With those of one whole batch, features are those that the batch has; the network's own are back afterwards."""
+    before = tiny.get_weights()
+    adapting = measure(tiny, pictures, by_batch=True, batch_size=20, places=None)
+    found = re_estimated_features(tiny, pictures, adapting.layers, rows=[3, 1])
+    np.testing.assert_allclose(found, adapting.features[[3, 1]], atol=1e-3)
+    assert np.abs(found - measure(tiny, pictures).features[[3, 1]]).max() > 0.01
+    for old, new in zip(before, tiny.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)

@@ -1,13 +1,16 @@
 """`zoo diagnose`: do a backbone's BatchNorm statistics fit the pictures?"""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from zoo.cli import options, screen
-from zoo.cli.session import session_of
+from zoo.cli.session import Session, session_of
 from zoo.errors import UsageError
+
+if TYPE_CHECKING:
+    from zoo.diagnosis import Diagnosis
 
 FORMAT = 1
 
@@ -91,24 +94,9 @@ def diagnose(
         "split_seed": split_seed,
         "source": source,
     }
-    catalog = session_of(context).catalog()
-    from zoo import diagnosing
-    from zoo.cli.live import watching
-
-    found = []
-    with watching() as observe:
-        for name in backbone:
-            one = diagnosing.diagnose(
-                data,
-                backbone=name,
-                store=store or options.STORE,
-                cache=not no_cache,
-                cache_limit=cache_limit,
-                observe=observe,
-                catalog=catalog,
-                **{name: value for name, value in given.items() if value is not None},
-            )
-            found.append(one)
+    disk = {"store": store or options.STORE, "cache": not no_cache, "cache_limit": cache_limit}
+    chosen = {name: value for name, value in given.items() if value is not None}
+    found = _diagnosed(data, backbone, session_of(context), {**disk, **chosen})
     if html is not None:
         _write_page(html, found)
     if json:
@@ -118,6 +106,17 @@ def diagnose(
 
     for number, one in enumerate(found):
         show_diagnosis(screen.results(), one, data=data, apart=number > 0, page=html if one is found[-1] else None)
+
+
+def _diagnosed(data: str, backbones: list[str], session: Session, asked: dict[str, Any]) -> "list[Diagnosis]":
+    catalog = session.catalog()
+    from zoo import diagnosing
+    from zoo.cli.live import watching
+
+    with watching() as observe:
+        return [
+            diagnosing.diagnose(data, backbone=name, observe=observe, catalog=catalog, **asked) for name in backbones
+        ]
 
 
 def _check_place(path: Path) -> None:
@@ -131,7 +130,7 @@ def _check_place(path: Path) -> None:
         raise UsageError(f"There is no folder {str(path.parent)!r} to write into.", hint="Make it first.")
 
 
-def _write_page(path: Path, found: list[Any]) -> None:
+def _write_page(path: Path, found: "list[Diagnosis]") -> None:
     from zoo.diagnosis_page import page
 
     try:

@@ -1,0 +1,87 @@
+"""From figures to verdicts: which ones are said, in which order, with which remedy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from zoo.batch_noise import BatchNoise
+from zoo.diagnosis import Effect, Overall, Scores
+from zoo.inputs import Finding
+from zoo.side_difference import SideDifference
+from zoo.travel import Travel
+from zoo.verdicts import LARGE, NOISY, SHIFTED, verdicts
+
+
+def overall(divergence: float) -> Overall:
+    """A shift with a narrow interval."""
+    return Overall(0.2, 0.5, divergence, 0.9 * divergence, 1.1 * divergence)
+
+
+def effect(gain: float, p_value: float) -> Effect:
+    """Features that gain so much accuracy."""
+    return Effect(96, Scores(0.5, 0.5, -0.7), Scores(0.5 + gain, 0.5 + gain, -0.5), p_value)
+
+
+def said(shift: float = 0.01, **figures: Any) -> dict[str, Any]:
+    """Verdicts by name, where nothing else is wrong."""
+    others = dict.fromkeys(("effect", "finding", "noise", "travel", "sides"))
+    return {one.name: one for one in verdicts(shift=overall(shift), **{**others, **figures})}
+
+
+@pytest.mark.parametrize(
+    ("divergence", "gain", "p_value", "name"),
+    [
+        (SHIFTED, 0.0, 1.0, "fit"),
+        (1.2 * SHIFTED, 0.0, 1.0, "shifted"),
+        (0.01, 0.2, 0.0001, "shifted"),
+        (0.01, 0.2, 0.2, "fit"),
+        (0.01, -0.2, 0.0001, "fit"),
+    ],
+)
+def test_shifted_is_what_is_far_or_what_gains(divergence: float, gain: float, p_value: float, name: str) -> None:
+    """A divergence whose interval is above the usual, or features that gain beyond chance."""
+    assert set(said(divergence, effect=effect(gain, p_value))) == {name}
+
+
+def test_the_remedy_follows_the_effect() -> None:
+    """Statistics of the pictures are advised where they help, and not where they do not."""
+    assert "Try bn-stats" in said(1.0, effect=effect(0.2, 0.0001))["shifted"].remedy
+    assert "do not help" in said(1.0, effect=effect(-0.1, 0.5))["shifted"].remedy
+
+
+def test_wrong_inputs_come_first_and_are_mended_first() -> None:
+    """Grey pictures are no fault."""
+    found = said(12.0, finding=Finding("rescaled-twice", "A fact.", "A hint."))
+    assert list(found) == ["wrong-inputs", "shifted"]
+    assert found["wrong-inputs"].title == "inputs look wrongly scaled"
+    assert found["shifted"].remedy.startswith("Mend the inputs first")
+    assert "wrong-inputs" not in said(finding=Finding("grey", "A fact.", "A hint."))
+
+
+@pytest.mark.parametrize(
+    ("p_value", "distance", "told"), [(0.001, 0.5, True), (0.02, 0.5, False), (0.001, 0.05, False)]
+)
+def test_sides_differ_if_it_is_certain_and_large(p_value: float, distance: float, *, told: bool) -> None:
+    """Not one of them alone."""
+    assert ("sides-differ" in said(sides=SideDifference(100, 50, distance, p_value))) == told
+
+
+def test_steps_are_told_with_number_and_momentum() -> None:
+    """Only where fewer are planned than needed."""
+    travel = Travel(144, 811, "stem_bn", 0.99, 1720.0, 7.6, 0.945)
+    verdict = said(travel=travel)["few-steps"]
+    assert "811 needed" in verdict.title
+    assert "0.945" in verdict.remedy
+    assert "few-steps" not in said(travel=Travel(811, 811, "stem_bn", 0.99, 1720.0, 7.6, 0.99))
+
+
+def test_batches_that_are_too_small_are_told_what_would_do() -> None:
+    """The number at which scatter is as usual; where it is out of reach, a policy on stored statistics."""
+    verdict = said(noise=BatchNoise(4, 0.2, 0.1, 2.0, 40))["small-batch"]
+    assert f"batches of {-(-40 // NOISY**2):.0f} or more" in verdict.remedy
+    far = said(noise=BatchNoise(4, 5.0, 0.1, 50.0, 10 * LARGE))["small-batch"]
+    assert "or more" not in far.remedy
+    assert "bn-affine" in far.remedy
+    assert "small-batch" not in said(noise=BatchNoise(32, 0.1, 0.1, 1.0, 32))
