@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import json
 import statistics
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +40,10 @@ WORDS = {
     "batch_size": "batch size",
 }
 """What a rule may ask for, in words."""
+
+_NUMBERS = ("classes", "pictures", "batch_size", "steps")
+_FAR = 2.0
+"""Factor by which such a number may be outside of what was measured before it is worth a word."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,7 +183,7 @@ def advise(facts: Facts) -> Advice:
         policy=policy,
         reason=_reason(rule, facts, policy),
         reliability=_reliability(known),
-        outside=_outside(facts, known["ranges"]),
+        outside=_outside(facts, known),
         alternatives=tuple(name for name in known["order"] if name != policy),
     )
 
@@ -227,12 +231,21 @@ def _reliability(known: Mapping[str, Any]) -> str:
     )
 
 
-def _outside(facts: Facts, ranges: Mapping[str, tuple[float, float]]) -> tuple[str, ...]:
+def _outside(facts: Facts, known: Mapping[str, Any]) -> tuple[str, ...]:
+    """Facts that the rule asks for and that lie outside of their range, and numbers that are far from theirs."""
     told = []
-    for name in [field.name for field in fields(facts)]:
-        value = getattr(facts, name)
-        low, high = ranges.get(name, (value, value))
-        if not low <= value <= high:
-            known = f"was {low:.3g}" if low == high else f"were {low:.3g} to {high:.3g}"
-            told.append(f"{WORDS[name]} is {value:.3g}, measured {known}")
+    for name, slack in (*((name, 1.0) for name in _asked(known["rule"])), *((name, _FAR) for name in _NUMBERS)):
+        if name not in known["ranges"]:
+            continue
+        value, (low, high) = getattr(facts, name), known["ranges"][name]
+        if not low / slack <= value <= high * slack:
+            span = f"was {low:.3g}" if low == high else f"were {low:.3g} to {high:.3g}"
+            told.append(f"{WORDS[name]} is {value:.3g}, measured {span}")
     return tuple(told)
+
+
+def _asked(rule: Mapping[str, Any]) -> tuple[str, ...]:
+    """Facts that a rule may ask for."""
+    if "policy" in rule:
+        return ()
+    return tuple(dict.fromkeys((str(rule["fact"]), *_asked(rule["then"]), *_asked(rule["otherwise"]))))

@@ -120,11 +120,14 @@ def test_a_constant_is_said_to_be_one(known: dict[str, Any]) -> None:
 
 
 def test_facts_outside_of_what_was_measured_are_named(known: dict[str, Any]) -> None:
-    """With the value and the range."""
+    """Numbers that are far off and facts that the rule asks for, with value and range; others do not matter."""
+    assert advise(dataclasses.replace(SOME, pictures=400, deep=9.0)).outside == ()
     told = advise(dataclasses.replace(SOME, pictures=5000))
     assert len(told.outside) == 1
     assert "5e+03" in told.outside[0]
     assert "150 to 250" in told.outside[0]
+    known["ranges"]["gain"] = [-0.1, 0.1]
+    assert "0.3, measured were -0.1 to 0.1" in advise(with_gain(0.3)).outside[0]
 
 
 def test_facts_are_those_of_a_diagnosis() -> None:
