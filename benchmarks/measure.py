@@ -1,22 +1,28 @@
-"""Measured answers about BatchNorm, shifted pictures, batches, heads and scores.
+"""Measured answers about BatchNorm, shifted pictures, batches, heads and scores. See README.md beside this file.
 
-    python benchmarks/measure.py shifts --data PICTURES PICTURES [--ledger FILE] [--json FILE]
-    python benchmarks/measure.py scaling --data PICTURES
+python benchmarks/measure.py shifts --data PICTURES PICTURES --ledger found.jsonl --json found.json
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
-from evidence import graded, scaling
+from evidence import augmented, batches, documents, graded, heads, scaling
+from evidence.plots import PLOTS
 from evidence.rig import Ledger
+from evidence.tables import TABLES
 
-PARTS: dict[str, Any] = {"shifts": graded, "scaling": scaling}
+PARTS: dict[str, Any] = {
+    "scaling": scaling,
+    "shifts": graded,
+    "batches": batches,
+    "heads": heads,
+    "validation": augmented,
+}
 """What can be measured."""
 
 
@@ -27,11 +33,16 @@ def arguments() -> argparse.Namespace:
     add("part", choices=PARTS)
     add("--data", nargs="+", default=["demo"], help="folders with one sub-folder for each class, or demo")
     add("--shifts", nargs="+", metavar="SHIFT", help="some of the shifts, as 'blur 2'")
-    add("--set", nargs="+", default=[], metavar="NAME=NUMBER", help="settings of the part, as size=64 epochs=3")
+    add("--policies", nargs="+", metavar="POLICY", help="instead of those of `shifts`")
+    add("--set", nargs="+", default=[], metavar="NAME=VALUE", help="settings of the part, as size=64 epochs=3")
     add("--ledger", type=Path, metavar="FILE", help="remember finished runs there, and take them from there")
     add("--as-far", action="store_true", help="train nothing: what the ledger has")
     add("--write", type=Path, metavar="FOLDER", help="write the shifted copies there, and nothing else")
+    add("--show", nargs="+", type=Path, metavar="FILE", help="measure nothing: what such files hold, together")
     add("--json", type=Path, metavar="FILE", help="write everything that was measured")
+    add("--plots", type=Path, metavar="FOLDER", help="draw the part's plots there, as SVG")
+    add("--page", type=Path, metavar="FILE", help="put the table into its place on that page")
+    add("--place", metavar="NAME", help="of that place, if not that of the part")
     return parser.parse_args()
 
 
@@ -40,24 +51,44 @@ def plan_of(wanted: argparse.Namespace) -> Any:  # noqa: ANN401 - each part has 
     part = PARTS[wanted.part]
     several = wanted.part == "shifts"
     plan = part.Plan(data=tuple(wanted.data) if several else wanted.data[0])
-    changes: dict[str, Any] = {name: int(value) for name, _, value in (one.partition("=") for one in wanted.set)}
+    pairs = (one.partition("=") for one in wanted.set)
+    changes: dict[str, Any] = {name: int(value) if value.isdecimal() else value for name, _, value in pairs}
     if wanted.shifts:
         changes["shifts"] = tuple(wanted.shifts)
+    if wanted.policies:
+        changes["policies"] = tuple(wanted.policies)
     return dataclasses.replace(plan, **changes)
 
 
-def main() -> None:
-    """Measures a part, prints its table and writes JSON."""
-    wanted = arguments()
+def measured(wanted: argparse.Namespace) -> dict[str, Any]:
+    """Trains what is missing, or reads what was measured."""
+    if wanted.show:
+        return documents.read(wanted.show)
     part, plan, ledger = PARTS[wanted.part], plan_of(wanted), Ledger(wanted.ledger)
-    if wanted.write:
-        graded.write_copies(plan, wanted.write)
-        return
     if not wanted.as_far:
         part.train(plan, ledger, lambda text: print(text, file=sys.stderr, flush=True))  # noqa: T201 - shows life
-    document = part.collect(plan, ledger)
+    found: dict[str, Any] = part.collect(plan, ledger)
+    return found
+
+
+def main() -> None:
+    """Measures a part, prints its table, draws its plots and writes JSON."""
+    wanted = arguments()
+    if wanted.write:
+        graded.write_copies(plan_of(wanted), wanted.write)
+        return
+    found = measured(wanted)
     if wanted.json:
-        wanted.json.write_text(json.dumps(document, indent=1), encoding="utf-8")
+        documents.write(found, wanted.json)
+    if wanted.plots:
+        wanted.plots.mkdir(parents=True, exist_ok=True)
+        draw = PLOTS.get(wanted.part)
+        for name, text in draw(found).items() if draw else ():
+            (wanted.plots / f"{name}.svg").write_text(text, encoding="utf-8", newline="\n")
+    table = TABLES[wanted.part](found)
+    if wanted.page:
+        documents.place(table, wanted.page, wanted.place or wanted.part)
+    print(table)  # noqa: T201 - the result
 
 
 if __name__ == "__main__":

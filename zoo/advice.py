@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import json
 import statistics
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +40,10 @@ WORDS = {
     "batch_size": "batch size",
 }
 """What a rule may ask for, in words."""
+
+_NUMBERS = ("classes", "pictures", "batch_size", "steps")
+_FAR = 2.0
+"""Factor by which such a number may be outside of what was measured before it is worth a word."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,9 +181,9 @@ def advise(facts: Facts) -> Advice:
     policy = chosen(rule, facts)
     return Advice(
         policy=policy,
-        reason=_reason(rule, facts, policy, known),
+        reason=_reason(rule, facts, policy),
         reliability=_reliability(known),
-        outside=_outside(facts, known["ranges"]),
+        outside=_outside(facts, known),
         alternatives=tuple(name for name in known["order"] if name != policy),
     )
 
@@ -203,13 +207,9 @@ def measured() -> dict[str, Any]:
     return found
 
 
-def _reason(rule: Mapping[str, Any], facts: Facts, policy: str, known: Mapping[str, Any]) -> str:
+def _reason(rule: Mapping[str, Any], facts: Facts, policy: str) -> str:
     if "policy" in rule:
-        share = known["constants"][policy]["hits"]
-        return (
-            f"no rule over the measured facts did better than always naming {policy}, which was best or within a point "
-            f"of the best in {share:.0%} of {figures.counted(known['cells'], 'measured cell')}"
-        )
+        return f"no rule over the measured facts did better than always naming {policy}"
     parts = []
     while "policy" not in rule:
         value = getattr(facts, rule["fact"])
@@ -220,20 +220,32 @@ def _reason(rule: Mapping[str, Any], facts: Facts, policy: str, known: Mapping[s
 
 
 def _reliability(known: Mapping[str, Any]) -> str:
-    hits, best = known["hits"], known["best_constant"]
+    hits = known["hits"]
+    always = [f"{name} {known['constants'][name]['hits']:.0%}" for name in known["order"]]
+    fitted = "" if "policy" in known["rule"] else f"; {hits['fitted']:.0%} of those that it was fitted on"
     return (
         f"On {figures.counted(known['cells'], 'cell')} ({len(known['sets'])} data sets × shifts, {known['backbone']}, "
-        f"hold-out pictures) advice was best or within a point of the best in {hits['leave_one_cell']:.0%} of cells "
-        f"that it was not fitted on, {hits['leave_one_set']:.0%} where the whole data set was left out; always {best}: "
-        f"{known['constants'][best]['hits']:.0%}."
+        f"hold-out pictures) such advice was best or within a point of the best in {hits['leave_one_cell']:.0%} of "
+        f"cells when each was left out of the fit, {hits['leave_one_set']:.0%} when its whole data set was{fitted}. "
+        f"Always naming one policy: {', '.join(always)}."
     )
 
 
-def _outside(facts: Facts, ranges: Mapping[str, tuple[float, float]]) -> tuple[str, ...]:
+def _outside(facts: Facts, known: Mapping[str, Any]) -> tuple[str, ...]:
+    """Facts that the rule asks for and that lie outside of their range, and numbers that are far from theirs."""
     told = []
-    for name in [field.name for field in fields(facts)]:
-        value = getattr(facts, name)
-        low, high = ranges.get(name, (value, value))
-        if not low <= value <= high:
-            told.append(f"{WORDS.get(name, name)} is {value:.3g}, measured were {low:.3g} to {high:.3g}")
+    for name, slack in (*((name, 1.0) for name in _asked(known["rule"])), *((name, _FAR) for name in _NUMBERS)):
+        if name not in known["ranges"]:
+            continue
+        value, (low, high) = getattr(facts, name), known["ranges"][name]
+        if not low / slack <= value <= high * slack:
+            span = f"was {low:.3g}" if low == high else f"were {low:.3g} to {high:.3g}"
+            told.append(f"{WORDS[name]} is {value:.3g}, measured {span}")
     return tuple(told)
+
+
+def _asked(rule: Mapping[str, Any]) -> tuple[str, ...]:
+    """Facts that a rule may ask for."""
+    if "policy" in rule:
+        return ()
+    return tuple(dict.fromkeys((str(rule["fact"]), *_asked(rule["then"]), *_asked(rule["otherwise"]))))

@@ -211,8 +211,9 @@ def reliability(by: ScoreName = RANKED_BY) -> str:
     """One sentence on how far the ranking by a score can be trusted, with its figures."""
     known = measured()
     one = known["scores"][by]
+    basis = f"{len(known['sets'])} data sets ({', '.join(known['sets'])}), {known['entries']} backbones and sizes each"
     return (
-        f"On {len(known['sets'])} data sets, {known['entries']} backbones and sizes each, the rank correlation of this "
-        f"score with accuracy after fine-tuning ({known['policy']}) was {one['spearman']:.2f} (Spearman) and "
-        f"{one['kendall']:.2f} (Kendall) on average; the first in rank was {one['cost']:.1f} points below the best."
+        f"On {basis}, the rank correlation of this score with accuracy after "
+        f"fine-tuning ({known['policy']}) was {one['spearman']:.2f} (Spearman) and {one['kendall']:.2f} (Kendall) on "
+        f"average; the first in rank was {one['cost']:.1f} points below the best."
     )

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.backend import clean_state, require_keras
+from zoo.building import build, carriers, size_of
 from zoo.candidates import RANKED_BY, Candidate, Ranking, ranked, reliability, score
 from zoo.comparison import dataset_of
 from zoo.contracts import BACKENDS
@@ -100,7 +101,8 @@ def scout(
     disk = open_cache(cache_limit, observe=watch) if cache else None
     with Store(store) as opened, nullcontext() if download else without_downloads():
         draw = {"fractions": split, "split_seed": split_seed}
-        whole = dataset_of(data, items, opened, source=source, specs=rows, disk=disk, observe=watch, **draw)
+        sure = rows if backbones or download else [row for row in rows if row[0].name in carriers(items)]
+        whole = dataset_of(data, items, opened, source=source, specs=sure, disk=disk, observe=watch, **draw)
         dataset = _sampled(whole, pictures)
         found, absent = _tried(rows, dataset, items, opened, watch, named=bool(backbones), download=download)
     if not found:
@@ -198,6 +200,8 @@ def _tried(
             candidate = dataclasses.replace(candidate, reason=_reason(error))
             observe(Note(f"{candidate.backbone}: {candidate.reason}", level="warning"))
         found.append((candidate, scores))
+        if not candidate.known:
+            gc.collect()  # networks hold themselves in circles, and two at a time may be one too many
     observe(Progress("scouting backbones", len(rows), len(rows)))
     return found, absent
 
@@ -245,16 +249,16 @@ def _looked_at(recipe: Recipe, candidate: Candidate, bench: Bench) -> tuple[Arra
 
 def _passed(recipe: Recipe, bench: Bench) -> tuple[Array, Array]:
     """Features of a network that is built for it, and its time per picture in seconds and number of weights."""
-    from zoo.building import build, size_of
     from zoo.forward import BATCH, forward_batch
     from zoo.prefix import fingerprint
     from zoo.specs import channels_of
 
     size = size_of(recipe.backbone)
-    side = bench.dataset.side("train", size, channels_of(recipe.backbone))
     bench.observe(Stage(f"building {recipe.backbone}"))
-    gc.collect()  # networks hold themselves in circles, and two at a time may be one too many
-    assembly = build(recipe, bench.catalog).assembly
+    assembly = build(
+        recipe, bench.catalog
+    ).assembly  # before pictures are decoded in its size: its weights may be absent
+    side = bench.dataset.side("train", size, channels_of(recipe.backbone))
     blocks = len(assembly.blocks)
     path = assembly.path(blocks)
     boundary = f"{blocks} of {blocks} blocks"

@@ -144,8 +144,8 @@ def ceiling(cells: Sequence[Cell]) -> float | None:
     """How often the best policy of one seed is a hit in another: what noise leaves to any rule."""
     found = []
     for cell in cells:
-        table = {policy: seeds for policy, seeds in cell.seeds.items() if len(seeds) > 1}
-        if not table:
+        table = cell.seeds
+        if min(map(len, table.values())) < 2:  # noqa: PLR2004 - one to choose by, one to judge by
             continue
         for one, other in ((0, 1), (1, 0)):
             named = max(table, key=lambda policy: table[policy][one])

@@ -1,1 +1,1 @@
-"""Measured answers to questions about BatchNorm, shifts, batches, heads and scores. `benchmarks/measure.py` runs them."""
+"""Measured answers about BatchNorm, shifts, batches, heads and scores; `benchmarks/measure.py` runs them."""

@@ -10,7 +10,7 @@ from zoo.hookspecs import hookimpl
 from zoo.plugins import load_catalog
 
 if TYPE_CHECKING:
-    from zoo.contracts import Backbone
+    from zoo.contracts import Backbone, Block
     from zoo.registry import Catalog
 
 SUFFIX = "altered"
@@ -38,6 +38,9 @@ def altered(backbone: Backbone) -> Backbone:
                 layer.momentum = momentum
         return model
 
+    def blocks(*, divided: bool, momentum: float, **rest: Any) -> tuple[Block, ...]:  # noqa: ANN401, ARG001 - all options come
+        return backbone.blocks_for(rest)
+
     own = (
         Option("divided", False, "Divide pictures by 255 before all else."),
         Option("momentum", 0.0, "Of the moving statistics; 0 for the network's own.", 0, 0.9999),
@@ -47,6 +50,7 @@ def altered(backbone: Backbone) -> Backbone:
         name=f"{backbone.name}-{SUFFIX}",
         title=f"{backbone.title}; altered",
         build=build,
+        blocks=blocks,
         options=(*backbone.options, *own),
     )
 

@@ -13,7 +13,7 @@ from evidence.rig import Ledger, Rig, summary
 from evidence.shifts import GRADES, Shift, shift_named
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from zoo.dataset import Dataset
 
@@ -112,7 +112,7 @@ def train(plan: Plan, ledger: Ledger, say: Callable[[str], None]) -> None:
 
 
 def collect(plan: Plan, ledger: Ledger) -> dict[str, Any]:
-    """The cells of which the ledger has a seed of every policy, and all seeds that every policy has.
+    """The cells of which the ledger has every policy, each with the seeds that it has.
 
     Returns:
         `about` with all settings, and `cells`: data, shift, grade, numbers of pictures, accuracy of the majority, and
@@ -120,14 +120,12 @@ def collect(plan: Plan, ledger: Ledger) -> dict[str, Any]:
     """
     cells = []
     for photos, title in itertools.product(photos_of(plan), plan.shifts):
-        table = [
-            [ledger.found.get(ledger.name(plan.key(photos, title, policy, seed))) for policy in plan.policies]
-            for seed in range(plan.seeds)
-        ]
-        whole = [row for row in table if all(row)]
-        if whole:
-            columns = zip(plan.policies, zip(*whole, strict=True), strict=True)
-            cells.append(_cell(photos, shift_named(title), dict(columns)))
+        results = {}
+        for policy in plan.policies:
+            names = [ledger.name(plan.key(photos, title, policy, seed)) for seed in range(plan.seeds)]
+            results[policy] = [ledger.found[name] for name in names if name in ledger.found]
+        if all(results.values()):
+            cells.append(_cell(photos, shift_named(title), results))
     counts = {"train": plan.train, "validation": plan.validation, "holdout": plan.holdout}
     return {"about": {**plan.settings, **counts, "seeds": plan.seeds, "policies": list(plan.policies)}, "cells": cells}
 

@@ -19,10 +19,13 @@ from zoo.plugins import load_catalog
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from zoo.values import Part
+
     Array = np.ndarray[Any, Any]
 
 Side = Literal["train", "val", "holdout"]
 SIDES: tuple[Side, ...] = ("train", "val", "holdout")
+_PARTS: dict[Side, Part] = {"train": "train", "val": "validation"}
 FRACTIONS = (0.4, 0.2, 0.4)
 """Shares of the sides before they are cut to their sizes. Copies and look-alikes share a side."""
 
@@ -70,7 +73,7 @@ def choose(data: str, *, size: int, train: int, validation: int, holdout: int | 
     most: dict[Side, int | None] = {"train": train, "val": validation, "holdout": holdout}
     pixels, labels = {}, {}
     for side, limit in most.items():
-        found = dataset.test_side(size) if side == "holdout" else dataset.side("train" if side == "train" else "validation", size)
+        found = dataset.test_side(size) if side == "holdout" else dataset.side(_PARTS[side], size)
         chosen = _evenly(found.labels, limit, seed)
         pixels[side], labels[side] = found.pixels[chosen], found.labels[chosen]
     return Photos(Path(data).name, dataset.classes, pixels, labels)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import TracebackType
 
-    from evidence.photos import Photos
+    from evidence.photos import Photos, Side
     from zoo.registry import Catalog
 
     Array = np.ndarray[Any, Any]
@@ -110,19 +110,21 @@ class Rig:
         """One run, trained and scored on the hold-out pictures.
 
         Returns:
-            `holdout` and `validation` accuracy of the kept epoch, `correct` (which hold-out pictures are right, as
-            hexadecimal bits), `best_epoch`, and for each epoch `training` (in training mode) and `inference` (on
-            validation pictures, in inference mode) accuracy, `seconds` and `trained` weights.
+            `holdout`, `validation` and `fitted` (on training pictures) accuracy of the kept epoch, in inference mode;
+            `correct` (which hold-out pictures are right, as hexadecimal bits), `best_epoch`, `seconds`, `trained`
+            weights; and for each epoch the accuracy `training` (on training pictures, in training mode) and
+            `inference` (on validation pictures, in inference mode).
         """
         finished = self.finished(
             dataset, backbone=backbone, policy=policy, seed=seed, head=head, augmentation=augmentation, **settings
         )
-        right = self.correct(finished, photos)
+        right, fitted = self.correct(finished, photos, "holdout"), self.correct(finished, photos, "train")
         shutil.rmtree(finished.folder, ignore_errors=True)  # 14 MB for each run
         record = finished.record
         return {
             "holdout": round(float(right.mean()), 4),
             "validation": round(record.validation.accuracy, 4) if record.validation else 0.0,
+            "fitted": round(float(fitted.mean()), 4),
             "correct": np.packbits(right).tobytes().hex(),
             "best_epoch": record.best_epoch,
             "training": [round(epoch.accuracy, 4) for epoch in record.history],
@@ -144,19 +146,21 @@ class Rig:
             record = run(recipe, dataclasses.replace(self._bench, dataset=dataset), reraise=True)
         return zoo.Run(record, self._store.folder(record.id))
 
-    def correct(self, finished: zoo.Run, photos: Photos) -> Array:
-        """Which hold-out pictures the delivered model of a run gets right, booleans (n,)."""
+    def correct(self, finished: zoo.Run, photos: Photos, side: Side) -> Array:
+        """Which pictures of a side the delivered model of a run gets right, booleans (n,)."""
+        found = self.model(finished).predict(photos.pixels[side].astype(np.float32), batch_size=BATCH, verbose=0)
+        right: Array = found.argmax(axis=1) == photos.labels[side]
+        return right
+
+    def model(self, finished: zoo.Run) -> Any:  # noqa: ANN401 - a Keras model
+        """The delivered model of a run. Models of one shape are one network, which takes the weights of the last."""
         recipe = finished.recipe
         key = (str(recipe.backbone), str(recipe.head), len(recipe.classes))
         if self._model is not None and self._model[0] == key:
             self._model[1].load_weights(finished.folder / "model.keras")
         else:
             self._model = (key, finished.model)
-        pixels = photos.pixels["holdout"].astype(np.float32)
-        with quiet():
-            found = self._model[1].predict(pixels, batch_size=BATCH, verbose=0)
-        right: Array = found.argmax(axis=1) == photos.labels["holdout"]
-        return right
+        return self._model[1]
 
 
 def summary(results: Sequence[dict[str, Any]], n: int) -> dict[str, Any]:

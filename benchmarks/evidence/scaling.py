@@ -8,19 +8,20 @@ in inference mode (moving statistics). Hold-out pictures are scored with the kep
 from __future__ import annotations
 
 import itertools
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from evidence import rowwise
 from evidence.altered import SUFFIX, catalog_with
-from evidence.photos import choose, write
-from evidence.rig import Ledger, Rig, summary
+from evidence.photos import choose
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from evidence.photos import Photos
+    from evidence.rig import Ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,19 +106,8 @@ class Plan:
 
 def train(plan: Plan, ledger: Ledger, say: Callable[[str], None]) -> None:
     """Trains what the ledger does not have."""
-    photos = plan.photos()
-    with tempfile.TemporaryDirectory(prefix="zoo-scaling-", ignore_cleanup_errors=True) as home:
-        folder = write(photos, Path(home))
-        with Rig(catalog_with(plan.backbone)) as rig:
-            dataset = rig.dataset(folder, plan.size)
-            for seed, divided, row in plan.runs():
-                wanted = plan.row(row, divided=divided, seed=seed)
-
-                def fit(wanted: dict[str, Any] = wanted) -> dict[str, Any]:
-                    return rig.result(dataset, photos, **wanted)
-
-                found = ledger.get({"data": photos.name, **photos.counts, **wanted}, fit)
-                say(f"{wanted['backbone']} · {row.policy} · {seed}: {found['holdout']:.3f}, {found['seconds']} s")
+    runs = [plan.row(row, divided=divided, seed=seed) for seed, divided, row in plan.runs()]
+    rowwise.train(plan.photos(), runs, ledger, say, catalog_with(plan.backbone))
 
 
 def collect(plan: Plan, ledger: Ledger) -> dict[str, Any]:
@@ -125,25 +115,39 @@ def collect(plan: Plan, ledger: Ledger) -> dict[str, Any]:
     photos = plan.photos()
     rows = []
     for divided, row in itertools.product((True, False), ROWS):
-        found = []
-        for seed in range(plan.seeds):
-            key = {"data": photos.name, **photos.counts, **plan.row(row, divided=divided, seed=seed)}
-            found.append(ledger.found.get(ledger.name(key)))
-        done = [one for one in found if one]
-        if done:
-            rows.append(
-                {
-                    "inputs": "divided by 255" if divided else "right",
-                    "policy": row.policy,
-                    "momentum": row.momentum or None,
-                    "patience": row.patience,
-                    "epochs": plan.long_epochs if row.long else plan.epochs,
-                    **summary(done, photos.counts["holdout"]),
-                    "training": [one["training"] for one in done],
-                    "inference": [one["inference"] for one in done],
-                }
-            )
+        wanted = [plan.row(row, divided=divided, seed=seed) for seed in range(plan.seeds)]
+        found = rowwise.collect(photos, wanted, ledger)
+        if found:
+            facts: dict[str, Any] = {"inputs": "divided by 255" if divided else "right", "policy": row.policy}
+            facts |= {"momentum": row.momentum or None, "patience": row.patience, "epochs": wanted[0]["epochs"]}
+            rows.append({**facts, **found})
     steps = photos.counts["train"] // plan.batch_size
     about = {"data": photos.name, "backbone": plan.backbone, "size": plan.size, "n": photos.counts}
     about |= {"batch_size": plan.batch_size, "steps_per_epoch": steps, "majority": round(photos.majority, 4)}
-    return {"about": about, "rows": rows}
+    layer = {"data": photos.name, **photos.counts, "backbone": plan.backbone, "size": plan.size, "layer": "first"}
+    return {"about": about, "rows": rows, "first_layer": ledger.get(layer, lambda: first_layer(plan, photos))}
+
+
+def first_layer(plan: Plan, photos: Photos) -> dict[str, Any]:
+    """What the first BatchNorm layer sees of the training pictures: variances, medians over channels.
+
+    Returns:
+        `epsilon` of the layer, `stored` variance, and for right and divided inputs the variance over the `whole` map
+        and over its `inside`, without the two outermost rows and columns, which zero padding reaches.
+    """
+    import keras
+
+    record = catalog_with(plan.backbone).backbone(f"{plan.backbone}-{SUFFIX}")
+    weights = record.weights[0] if record.weights else None
+    found: dict[str, Any] = {}
+    for divided in (False, True):
+        keras.utils.set_random_seed(0)  # for a backbone without weights
+        model = record.build(size=plan.size, weights=weights, divided=divided, momentum=0.0)
+        layer = next(one for one in model.layers if isinstance(one, keras.layers.BatchNormalization))
+        maps = keras.Model(model.input, layer.input).predict(photos.pixels["train"].astype(np.float32), verbose=0)
+        stored = np.median(keras.ops.convert_to_numpy(layer.moving_variance))
+        found |= {"layer": layer.name, "epsilon": layer.epsilon, "stored": float(f"{stored:.3g}")}
+        variances = {"whole": maps.var(axis=(0, 1, 2)), "inside": maps[:, 2:-2, 2:-2].var(axis=(0, 1, 2))}
+        name = "divided by 255" if divided else "right"
+        found[name] = {part: float(f"{np.median(values):.3g}") for part, values in variances.items()}
+    return found

@@ -77,6 +77,11 @@ def contrast(share: float) -> Callable[[Picture, int], Picture]:
     return change
 
 
+def dark(share: float) -> Callable[[Picture, int], Picture]:
+    """All values times that share, as in a picture that was exposed too briefly."""
+    return cast((share, share, share))
+
+
 def cast(gains: tuple[float, float, float]) -> Callable[[Picture, int], Picture]:
     """Each channel times its gain, as under light of another colour."""
 
@@ -119,7 +124,8 @@ def drawing(*, white_on_black: bool) -> Callable[[Picture, int], Picture]:
 
 
 def _luminance(picture: Picture) -> np.ndarray[Any, np.dtype[np.float64]]:
-    return picture @ np.array([0.299, 0.587, 0.114])
+    level: np.ndarray[Any, np.dtype[np.float64]] = picture @ np.array([0.299, 0.587, 0.114])
+    return level
 
 
 def _three(level: np.ndarray[Any, Any]) -> Picture:
@@ -127,7 +133,8 @@ def _three(level: np.ndarray[Any, Any]) -> Picture:
 
 
 def _uint8(values: np.ndarray[Any, Any]) -> Picture:
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    whole: Picture = np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return whole
 
 
 GRADES = (
@@ -138,6 +145,8 @@ GRADES = (
     Shift("noise", 2, "Gaussian, σ 60", noise(60)),
     Shift("contrast", 1, "half of it", contrast(0.5)),
     Shift("contrast", 2, "a tenth of it", contrast(0.1)),
+    Shift("dark", 1, "a quarter of the light", dark(0.25)),
+    Shift("dark", 2, "a sixteenth of the light", dark(1 / 16)),
     Shift("cast", 1, "evening light: gains 1, 0.75, 0.5", cast((1.0, 0.75, 0.5))),
     Shift("cast", 2, "under water: gains 0.2, 0.6, 1", cast((0.2, 0.6, 1.0))),
     Shift("grey", 1, "luminance alone", grey),

@@ -64,7 +64,11 @@ def known(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         "backbone": "lite",
         "hits": {"fitted": 0.9, "leave_one_cell": 0.82, "leave_one_set": 0.64},
         "best_constant": "fine-tune",
-        "constants": {"fine-tune": {"hits": 0.57, "loss": 0.03}, "bn-stats": {"hits": 0.3, "loss": 0.05}},
+        "constants": {
+            "fine-tune": {"hits": 0.57, "loss": 0.03},
+            "bn-stats": {"hits": 0.3, "loss": 0.05},
+            "freeze-all": {"hits": 0.1, "loss": 0.09},
+        },
         "order": ["fine-tune", "bn-stats", "freeze-all"],
         "ranges": {"pictures": [150, 250], "deep": [0.0, 0.5]},
     }
@@ -101,7 +105,7 @@ def test_advice_comes_with_its_figures(known: dict[str, Any]) -> None:
     assert told.alternatives == ("fine-tune", "freeze-all")
     assert "0.05" in told.reason
     assert "at least 0.04" in told.reason
-    for figure in ("28 cells", "82%", "64%", "57%", "always fine-tune"):
+    for figure in ("28 cells", "82%", "64%", "90%", "fine-tune 57%", "bn-stats 30%"):
         assert figure in told.reliability
     assert told.outside == ()
 
@@ -112,15 +116,18 @@ def test_a_constant_is_said_to_be_one(known: dict[str, Any]) -> None:
     told = advise(SOME)
     assert told.policy == "fine-tune"
     assert "no rule" in told.reason
-    assert "57%" in told.reason
+    assert "57%" in told.reliability
 
 
 def test_facts_outside_of_what_was_measured_are_named(known: dict[str, Any]) -> None:
-    """With the value and the range."""
+    """Numbers that are far off and facts that the rule asks for, with value and range; others do not matter."""
+    assert advise(dataclasses.replace(SOME, pictures=400, deep=9.0)).outside == ()
     told = advise(dataclasses.replace(SOME, pictures=5000))
     assert len(told.outside) == 1
     assert "5e+03" in told.outside[0]
     assert "150 to 250" in told.outside[0]
+    known["ranges"]["gain"] = [-0.1, 0.1]
+    assert "0.3, measured were -0.1 to 0.1" in advise(with_gain(0.3)).outside[0]
 
 
 def test_facts_are_those_of_a_diagnosis() -> None:

@@ -123,7 +123,7 @@ def test_scout_finds_what_it_computed(
     """A second call passes no picture, builds no network and says the same."""
     first = scout(photos, tmp_path, catalog, "tiny", "tiny:size=24")
     done = len(passes)
-    monkeypatch.setattr("zoo.building.build", None)
+    monkeypatch.setattr("zoo.scouting.build", None)
     again = scout(photos, tmp_path, catalog, "tiny", "tiny:size=24")
     assert done
     assert len(passes) == done
