@@ -105,7 +105,8 @@ def array_fault(dtype: np.dtype[np.uint8], shape: tuple[int, ...]) -> str:
     if dtype == np.uint8 and fits_shape and all(1 <= count <= MOST for count in shape[_PLAIN:]):
         return ""
     wanted = f"uint8 (height, width) or (height, width, channels) with 1 to {MOST} channels"
-    return f"its array is {dtype} {shape}, not {wanted}"
+    remedy = "" if dtype == np.uint8 or dtype.kind not in "buif" else "; save values of 0 to 255 as uint8"
+    return f"its array is {dtype} {shape}, not {wanted}{remedy}"
 
 
 def rgb(image: Image.Image) -> UInt8Array:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
 
+from zoo.pixel_facts import DARK
 from zoo.shift import layer_shift
 
 if TYPE_CHECKING:
@@ -73,12 +74,15 @@ class Limits:
         cured: Share of it that a reading may leave, to be taken for what is wrong.
         likely: Standard errors by which a reading must raise the response, for a statement with `may`.
         sure: The same, for a statement without.
+        strange: Mean divergence of the layers from which on a response means nothing: right and wrong photos have below
+            0.2, line drawings above 0.5.
     """
 
     suspect: float = 10.0
     cured: float = 0.1
     likely: float = 0.5
     sure: float = 2.5
+    strange: float = 0.4
 
 
 USUAL = Limits()
@@ -186,32 +190,43 @@ def gain(reading: FloatArray, given: FloatArray) -> tuple[float, float]:
 
 def pixel_finding(facts: PixelFacts) -> Finding | None:
     """What the pixels alone say is wrong; grey is left to `grey_finding`."""
-    n = facts.n
     if facts.not_finite:
         return Finding(
             "not-a-number",
-            f"{facts.not_finite:,} of {n:,} pictures hold values that are not-a-number or infinite.",
+            f"{facts.not_finite:,} of {facts.n:,} pictures looked at hold values that are not-a-number or infinite.",
             "Mend what makes them, often a division by 0 or a wrong cast, or leave these pictures out.",
-            figures={"share": facts.not_finite / n},
+            figures={"share": facts.not_finite / facts.n},
         )
-    if not n:
-        return None
-    if facts.constant >= _MOST * n:
+    if facts.n and facts.constant >= _MOST * facts.n:
         return Finding(
             "constant",
-            f"{facts.constant:,} of {n:,} pictures are of one colour all over.",
+            f"{facts.constant:,} of {facts.n:,} pictures looked at are of one colour all over.",
             "Nothing can be learned from them. Look at the files: a conversion or a crop may have emptied them.",
-            figures={"share": facts.constant / n},
+            figures={"share": facts.constant / facts.n},
         )
-    if facts.fractions >= _MOST * (n - facts.constant):
+    return _range_finding(facts) if facts.n else None
+
+
+def _range_finding(facts: PixelFacts) -> Finding | None:
+    """Whether most pictures that are not constant have another range than 0-255."""
+    most = _MOST * (facts.n - facts.constant)
+    if facts.fractions >= most:
         return Finding(
             "rescaled-twice",
-            f"{facts.fractions:,} of {n:,} pictures hold no value above 1: they look as if they were divided by 255 "
-            "already, and the network divides them once more.",
+            f"{facts.fractions:,} of {facts.n:,} pictures looked at hold no value above 1, as if they were divided by "
+            "255 already, and the network divides them once more.",
             "Give values from 0 to 255; backbones scale pictures themselves.",
-            figures={"share": facts.fractions / n, "highest": facts.high},
+            figures={"share": facts.fractions / facts.n, "highest": facts.high},
         )
-    if facts.beyond >= _MOST * n:
+    if facts.dark >= most:
+        return Finding(
+            "rescaled-twice",
+            f"{facts.dark:,} of {facts.n:,} pictures looked at are nearly black: no value is above {DARK} of 255.",
+            "Look at the files. Pictures that were scaled before they were saved look so, and 10 or 12 bits in files "
+            "of 16; save them with the full range.",
+            figures={"share": facts.dark / facts.n, "highest": facts.high},
+        )
+    if facts.beyond >= most:
         return Finding(
             "not-rescaled",
             f"Pictures hold values from {facts.low:g} to {facts.high:g}, and a picture has 0 to 255.",
@@ -228,7 +243,7 @@ def grey_finding(facts: PixelFacts) -> Finding | None:
         return None
     return Finding(
         "grey",
-        f"{facts.grey:,} of {facts.n:,} pictures are grey: red, green and blue are equal.",
+        f"{facts.grey:,} of {facts.n:,} pictures looked at are grey: red, green and blue are equal.",
         "That is no fault if the subject is grey. What the weights know about colours is of no use here, so expect a "
         "shift of statistics; if the originals have colours, look for what removed them.",
         figures={"share": facts.grey / facts.n},
@@ -282,7 +297,7 @@ def colour_finding(readings: Mapping[ReadingName, Response], limits: Limits = US
         raised, errors = gain(readings[name].strength, given.strength)
         if cures(given, readings[name]):
             found.append((math.inf, name, errors))
-        elif errors >= limits.likely and given.whole < _STRANGE and readings[name].whole <= _WORSE * given.whole:
+        elif errors >= limits.likely and given.whole < limits.strange and readings[name].whole <= _WORSE * given.whole:
             found.append((raised, name, errors))
     if not found:
         return None
@@ -301,7 +316,6 @@ def colour_finding(readings: Mapping[ReadingName, Response], limits: Limits = US
 
 _NOISE = 0.4  # misfit that too few pictures may have by themselves
 _CURED_COLOURS = 0.3  # share of the misfit that right colours leave, where a network was trained on such pictures
-_STRANGE = 1.5  # misfit from which on a network is so far from what it knows that its response means nothing
 _WORSE = 1.5  # a reading under which statistics fit so much worse is not taken for the right one
 _WORDS: dict[ReadingName, str] = {
     "times-255": "multiplied by 255",
@@ -315,12 +329,12 @@ def _colour_words(cause: Cause, figures: Mapping[str, float], *, sure: bool, cur
     if cured:
         why = f"misfit of its statistics {figures['misfit']:.2g} as given, {figures['misfit_changed']:.2g}"
     else:
-        why = f"over {n:,} pictures its response is {figures['standard_errors']:.1f} standard errors higher"
+        why = f"by {figures['standard_errors']:.1f} standard errors over {n:,} pictures"
     if cause == "swapped":
-        fact = f"Red and blue {may} swapped: the network knows the pictures better with the channels turned round"
+        fact = f"Red and blue {may} swapped: the network responds more with the channels turned round"
         hint = "Look at the files; OpenCV writes and reads blue first. If the colours are meant so, ignore this."
     else:
-        fact = f"The pictures {may} inverted: the network knows their negatives better"
+        fact = f"The pictures {may} inverted: the network responds more to their negatives"
         hint = "Look at the files. If light and dark are meant so (X-rays, drawings on black), ignore this."
     return Finding(cause, f"{fact} ({why}).", hint, sure=sure, figures=figures)
 

@@ -11,6 +11,9 @@ import numpy as np
 if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
+DARK = 32
+"""Highest value of a picture that is nearly black: photos have lights, also those that are taken at night."""
+
 _RGB = 3  # channels, and dimensions of a picture
 _GREY_LEVELS = 2.0  # mean difference of channels that JPEG leaves in a grey picture
 _FLAT = 2.0  # range in which a picture counts as one colour
@@ -25,6 +28,7 @@ class PixelFacts:
         not_finite: With a value that is not-a-number or infinite.
         constant: Of one colour all over.
         fractions: Not constant, and with no value above 1.
+        dark: Not constant, and with no value above `DARK`, those above included.
         beyond: With values below 0 or above 255.
         grey: With three channels that are equal up to what JPEG changes, and not constant.
         low: Least finite value.
@@ -35,6 +39,7 @@ class PixelFacts:
     not_finite: int
     constant: int
     fractions: int
+    dark: int
     beyond: int
     grey: int
     low: float
@@ -47,7 +52,7 @@ def pixel_facts(pixels: Any) -> PixelFacts:  # noqa: ANN401 - an array, or what 
     Args:
         pixels: (n, height, width, channels), uint8 or float, meant to be 0–255.
     """
-    counts = dict.fromkeys(("not_finite", "constant", "fractions", "beyond", "grey"), 0)
+    counts = dict.fromkeys(("not_finite", "constant", "fractions", "dark", "beyond", "grey"), 0)
     low, high = math.inf, -math.inf
     for picture in pixels:
         values = np.asarray(picture)
@@ -62,6 +67,7 @@ def pixel_facts(pixels: Any) -> PixelFacts:  # noqa: ANN401 - an array, or what 
         counts["beyond"] += least < 0 or most > 255  # noqa: PLR2004 - the range of 8 bits
         counts["constant"] += flat
         counts["fractions"] += not flat and least >= 0 and most <= 1
+        counts["dark"] += not flat and least >= 0 and most <= DARK
         counts["grey"] += not flat and _is_grey(values, most)
     return PixelFacts(len(pixels), low=low, high=high, **counts)
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from zoo.contracts import KerasLayer, KerasModel
     from zoo.inputs import Finding, ReadingName, Response
+    from zoo.shift import Measured
     from zoo.values import FloatArray
 
     Array = np.ndarray[Any, Any]
@@ -58,18 +59,39 @@ def check(model: KerasModel, pixels: Array, *, trained: bool = True, most: int =
         model: Functional model whose first input takes raw pictures, with the statistics of its weights.
         pixels: (n, height, width, channels), uint8 or float, meant to be 0-255; may be a memory map.
         trained: Whether weights and statistics were trained; with random ones only the pixels say something.
-        most: Most pictures that are looked at.
+        most: Most pictures that are looked at. With 64, swapped channels are found, but mostly not `sure`.
 
     Returns:
         What is wrong, `sure` or not; `grey` is no fault by itself.
     """
+    return counted(model, pixels, trained=trained, most=most)[0]
+
+
+def counted(
+    model: KerasModel,
+    pixels: Array,
+    *,
+    trained: bool = True,
+    most: int = STEPS[-1],
+    given: Sequence[Measured] | None = None,
+) -> tuple[Finding | None, int]:
+    """As `check`, with the number of pictures that passed the network, each counted as often as it did.
+
+    Args:
+        model: As in `check`.
+        pixels: As in `check`.
+        trained: As in `check`.
+        most: As in `check`.
+        given: What all BatchNorm layers of the graph saw of just these pictures, where that was measured already: it
+            spares a third of the passes.
+    """
     rows = np.random.default_rng(0).permutation(len(pixels))[:most]
     facts = pixel_facts(pixels[np.sort(rows[:64])])
-    reader = Reader(model) if trained else None
+    reader = Reader(model, given) if trained else None
     plain = judge(facts)
     if reader is None or not reader.sees or (plain is not None and plain.cause != "grey") or not len(rows):
-        return plain
-    return judge(facts, _settled(reader, pixels, rows))
+        return plain, 0
+    return judge(facts, _settled(reader, pixels, rows)), reader.passes
 
 
 def _settled(reader: Reader, pixels: Array, rows: Array) -> dict[ReadingName, Response]:
@@ -80,12 +102,12 @@ def _settled(reader: Reader, pixels: Array, rows: Array) -> dict[ReadingName, Re
     done = 0
     for step in STEPS:
         count = min(step, len(rows))
-        new = np.asarray(pixels[np.sort(rows[done:count])])
+        new = np.sort(rows[done:count])
         for name in ("given", *open_readings):
-            seen[name] = _joined(seen.get(name), reader.layers(changed(new, name)))
+            seen[name] = _joined(seen.get(name), reader.read(pixels, new, name))
             found[name] = response(seen[name])
             if name == "given" and not found[name].misfit < USUAL.suspect:
-                return {**found, **{scale: response(reader.layers(changed(new, scale))) for scale in SCALES}}
+                return {**found, **{scale: response(reader.read(pixels, new, scale)) for scale in SCALES}}
         done = count
         open_readings = [name for name in open_readings if not _is_harmless(found, name, count)]
         found = {name: found[name] for name in ("given", *open_readings)}
@@ -149,14 +171,22 @@ class Reader:
 
     Args:
         model: Functional model whose first input takes pictures.
+        given: What its BatchNorm layers saw of all pictures as they are given, if that is known.
+
+    Attributes:
+        passes: Pictures that have passed the network.
     """
 
-    def __init__(self, model: KerasModel) -> None:
+    def __init__(self, model: KerasModel, given: Sequence[Measured] | None = None) -> None:
+        self.passes = 0
         reads = inputs_of(model)
         norms = [(layer, reads[layer.name][0]) for layer in model.layers if _counts(layer, reads)]
         if norms:
             norms = [norms[0], *(pair for pair in inputs.late(norms) if pair is not norms[0])]
         self._norms = [layer for layer, _ in norms]
+        known = {layer.name: layer for layer in given or ()}
+        whole = all(layer.name in known for layer in self._norms)
+        self._given = [known[layer.name] for layer in self._norms] if whole else []
         self._probe = _Probe(model, norms) if norms else None
 
     @property
@@ -164,8 +194,18 @@ class Reader:
         """Whether there is a BatchNorm layer that says something."""
         return self._probe is not None
 
+    def read(self, pixels: Array, rows: Array, reading: ReadingName) -> list[Seen]:
+        """What the first and the late layers see of some pictures under a reading."""
+        if reading != "given" or not self._given:
+            return self.layers(changed(pixels[rows], reading))
+        return [
+            Seen(one.name, one.mean[rows], one.square[rows], one.stored_mean, one.stored_variance, one.epsilon)
+            for one in self._given
+        ]
+
     def layers(self, pixels: Array) -> list[Seen]:
         """What the first and the late layers see of pictures, (n, height, width, channels)."""
+        self.passes += len(pixels)
         assert self._probe is not None  # noqa: S101 - `sees` is asked first
         parts: list[list[Array]] = []
         for start in range(0, len(pixels), _BATCH):

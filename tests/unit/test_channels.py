@@ -125,7 +125,10 @@ def test_a_picture_has_no_five_channels(tmp_path: Path) -> None:
 
 
 WRONG = {
-    "float": (np.zeros((4, 4), np.float32), r"its array is float32 \(4, 4\), not uint8"),
+    "float": (
+        np.zeros((4, 4), np.float32),
+        r"its array is float32 \(4, 4\), not uint8 .*; save values of 0 to 255 as uint8",
+    ),
     "channels first": (np.zeros((3, 40, 40), np.uint8), r"its array is uint8 \(3, 40, 40\), not uint8 \(height, width"),
     "no channels": (np.zeros((4, 4, 0), np.uint8), r"its array is uint8 \(4, 4, 0\)"),
     "batch": (np.zeros((2, 4, 4, 3), np.uint8), r"its array is uint8 \(2, 4, 4, 3\)"),

@@ -41,6 +41,7 @@ def some(pixels: np.ndarray, rows: object, value: float) -> np.ndarray:
         ((PICTURES > 127).astype(np.uint8), "rescaled-twice"),
         ((PICTURES.astype(np.float32) / 127.5) - 1, "not-rescaled"),
         (PICTURES.astype(np.float32) * 257, "not-rescaled"),
+        (PICTURES // 16, "rescaled-twice"),
         (np.zeros_like(PICTURES), "constant"),
         (np.broadcast_to(np.array([200, 30, 90], np.uint8), PICTURES.shape), "constant"),
         (np.repeat(PICTURES[..., :1], 3, axis=3), "grey"),
@@ -69,7 +70,7 @@ def test_mixed_scales_are_told_with_their_share() -> None:
     mixed[:12] /= 255
     found = judge(pixel_facts(mixed))
     assert found is not None
-    assert found.fact.startswith("12 of 20 pictures hold no value above 1")
+    assert found.fact.startswith("12 of 20 pictures looked at hold no value above 1")
 
 
 def layer(mean: np.ndarray, square: np.ndarray, stored_mean: float = 0.0, stored_variance: float = 1.0) -> LayerMoments:
@@ -133,6 +134,7 @@ def read(misfit: float, *, raised: float = 0.0, whole: float = 0.1) -> Response:
         ({"given": read(0.5), "swapped": read(0.5, raised=0.2), "inverted": read(0.5)}, "swapped", False),
         ({"given": read(0.5), "swapped": read(0.5, raised=1), "inverted": read(0.5, raised=2)}, "inverted", True),
         ({"given": read(0.5), "swapped": read(0.5, raised=1, whole=0.2)}, None, True),
+        ({"given": read(0.5, whole=0.6), "inverted": read(0.5, raised=1, whole=0.6)}, None, True),
         ({"given": read(0.5, whole=5.0), "inverted": read(0.5, raised=-1, whole=0.3)}, "inverted", True),
         ({"given": read(900), "times-255": read(3), "over-255": read(1000)}, "rescaled-twice", True),
         ({"given": read(900), "times-255": read(1e6), "over-255": read(30)}, "not-rescaled", True),

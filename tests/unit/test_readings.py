@@ -10,7 +10,8 @@ import pytest
 
 from zoo import readings
 from zoo.forward import value_of
-from zoo.readings import Reader, changed, check
+from zoo.moments import measure
+from zoo.readings import Reader, changed, check, counted
 from zoo.testing import tiny_backbone
 
 SIZE = 32
@@ -174,3 +175,12 @@ def test_readings_that_lower_the_response_are_dropped(network: Any, monkeypatch:
     monkeypatch.setattr(readings.inputs, "gain", lambda *_: (0.0, 0.0))
     check(network, RIGHT)
     assert passes == [16, 16, 16, 16, 16, 16, 32, 32, 32]
+
+
+@pytest.mark.parametrize("pixels", [RIGHT, RIGHT[..., ::-1], RIGHT // 32 + 120])
+def test_moments_that_are_known_spare_passes(network: Any, pixels: np.ndarray) -> None:
+    """The finding is the same with the moments of a whole pass, and pictures as given do not pass again."""
+    found, passes = counted(network, pixels)
+    again, fewer = counted(network, pixels, given=measure(network, pixels).layers)
+    assert again == found or (again is not None and found is not None and again.cause == found.cause)
+    assert 0 < fewer < passes
