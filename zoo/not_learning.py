@@ -155,7 +155,9 @@ def _lag(facts: Facts) -> Cause | None:
     said += f", validation {facts.validation.accuracy:.2f}; with momentum {slowest:g} the moving statistics need about"
     said += f" {needed:,} steps and had {steps:,}"
     collapsed = max(facts.answered, default=0.0) >= 0.9  # noqa: PLR2004 - nearly all of one class
-    weight = 0.4 if _sees_training(facts) or steps >= needed else 0.95 if collapsed else 0.8
+    weight = 0.95 if collapsed else 0.8
+    if _sees_training(facts) or steps >= needed:
+        weight = 0.4
     remedy = "Train longer, take bn-trainable:stats=precise, or bn-affine, which uses the stored statistics."
     return _cause("moving statistics lag", weight, said, remedy, momentum=slowest, steps=steps, steps_needed=needed)
 
