@@ -39,6 +39,9 @@ SHORT = 2
 STEPS = 50
 """Steps of the optimiser with which hardly any head is trained."""
 
+ASKED = 2.5
+"""Standard errors above guessing from which on a simple classifier sees something: the best of three is looked at."""
+
 KEPT_SHARE = 0.5
 """Causes with less than this share of the first one's weight are not told."""
 
@@ -221,7 +224,7 @@ def _counted(epochs: int) -> str:
 def _signals(facts: Facts) -> tuple[dict[str, float], dict[str, float]]:
     """Simple classifiers that are above chance, and those that are not."""
     count = facts.validation.n if facts.validation is not None else 0
-    level = facts.majority + 2 * standard_error(facts.majority, count)
+    level = facts.majority + ASKED * standard_error(facts.majority, count)
     above = {name: value for name, value in facts.simple.items() if value > level}
     return above, {name: value for name, value in facts.simple.items() if name not in above}
 
