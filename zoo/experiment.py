@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 
     from zoo.building import Built
     from zoo.dataset import Dataset
+    from zoo.delivery import Delivery
     from zoo.events import Observer
+    from zoo.explanations import Explanation
     from zoo.input_check import InputCheck
     from zoo.inputs import Finding
     from zoo.prefix import FeatureCache
@@ -218,37 +220,17 @@ def _execute(record: RunRecord, bench: Bench) -> RunRecord:
     trained = _trained(record, bench, built, sides)
     receipt = prove(built, trained, before)
 
-    def check(rows: np.ndarray[Any, Any], delivered: np.ndarray[Any, Any]) -> None:
-        check_delivered(trained.probabilities[rows], delivered, precision=recipe.precision)
-
     bench.observe(Stage("saving the model"))
-    whole = built.assembly.prefix(len(built.assembly.blocks))
-    delivery.milliseconds_per_image = delivery.milliseconds_per_image or 1000 * bench.cache.paces.get(whole, 0.0)
-    delivery.write(bench.store.folder(record.id), sides[1].pixels, check)
+    _keep(record, bench, built, delivery, trained, sides[1])
     scores = statistics.score(trained.probabilities, sides[1].labels)
     inference = inference_accuracy(built, sides[0], bench.cache)
     status, reason, late = verdict(built, trained, scores, inference, sides)
-    bench.store.save_predictions(
-        record.id,
-        "validation",
-        ids=dataset.ids("validation"),
-        labels=sides[1].labels,
-        probabilities=trained.probabilities,
-    )
     done = Done(recipe, built, trained, scores, inference, receipt, sides, before, momenta_of(built))
-    told = explanation_of(
-        done,
-        dataset,
-        bench.cache,
-        thumbnails=_thumbnails(bench.store, recipe),
-        wrong_input=wrong.fact if wrong is not None and wrong.cause != "grey" else "",
-        observe=bench.observe,
-    )
     return dataclasses.replace(
         record,
         status=status,
         reason=reason,
-        explanation=told,
+        explanation=_explanation(done, bench, wrong),
         notes=(*([wrong.text] if wrong is not None else []), *notes, *trained.notes, *late),
         validation=scores,
         train_accuracy=trained.history[-1].accuracy,
@@ -259,6 +241,38 @@ def _execute(record: RunRecord, bench: Bench) -> RunRecord:
         trainable_weights=trained.trainable_weights,
         total_weights=sum(weight.size for weight in built.assembly.weights),
         milliseconds_per_image=delivery.milliseconds_per_image,
+    )
+
+
+def _keep(
+    record: RunRecord, bench: Bench, built: Built, delivery: Delivery, trained: Trained, validation: Side
+) -> None:
+    """Writes the model, tries what was written, and keeps what it says of the validation pictures."""
+
+    def check(rows: np.ndarray[Any, Any], delivered: np.ndarray[Any, Any]) -> None:
+        check_delivered(trained.probabilities[rows], delivered, precision=record.recipe.precision)
+
+    whole = built.assembly.prefix(len(built.assembly.blocks))
+    delivery.milliseconds_per_image = delivery.milliseconds_per_image or 1000 * bench.cache.paces.get(whole, 0.0)
+    delivery.write(bench.store.folder(record.id), validation.pixels, check)
+    bench.store.save_predictions(
+        record.id,
+        "validation",
+        ids=bench.dataset.ids("validation"),
+        labels=validation.labels,
+        probabilities=trained.probabilities,
+    )
+
+
+def _explanation(done: Done, bench: Bench, wrong: Finding | None) -> Explanation | None:
+    """Why it does not learn or is too good, if the score asks for it."""
+    return explanation_of(
+        done,
+        bench.dataset,
+        bench.cache,
+        thumbnails=_thumbnails(bench.store, done.recipe),
+        wrong_input=wrong.fact if wrong is not None and wrong.cause != "grey" else "",
+        observe=bench.observe,
     )
 
 

@@ -74,12 +74,15 @@ class Limits:
         cured: Share of it that a reading may leave, to be taken for what is wrong.
         likely: Standard errors by which a reading must raise the response, for a statement with `may`.
         sure: The same, for a statement without.
+        strange: Mean divergence of the layers from which on a response means nothing: right and wrong photos have below
+            0.2, line drawings above 0.5.
     """
 
     suspect: float = 10.0
     cured: float = 0.1
     likely: float = 0.5
     sure: float = 2.5
+    strange: float = 0.4
 
 
 USUAL = Limits()
@@ -294,7 +297,7 @@ def colour_finding(readings: Mapping[ReadingName, Response], limits: Limits = US
         raised, errors = gain(readings[name].strength, given.strength)
         if cures(given, readings[name]):
             found.append((math.inf, name, errors))
-        elif errors >= limits.likely and given.whole < _STRANGE and readings[name].whole <= _WORSE * given.whole:
+        elif errors >= limits.likely and given.whole < limits.strange and readings[name].whole <= _WORSE * given.whole:
             found.append((raised, name, errors))
     if not found:
         return None
@@ -313,7 +316,6 @@ def colour_finding(readings: Mapping[ReadingName, Response], limits: Limits = US
 
 _NOISE = 0.4  # misfit that too few pictures may have by themselves
 _CURED_COLOURS = 0.3  # share of the misfit that right colours leave, where a network was trained on such pictures
-_STRANGE = 1.5  # misfit from which on a network is so far from what it knows that its response means nothing
 _WORSE = 1.5  # a reading under which statistics fit so much worse is not taken for the right one
 _WORDS: dict[ReadingName, str] = {
     "times-255": "multiplied by 255",

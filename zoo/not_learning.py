@@ -39,6 +39,9 @@ SHORT = 2
 STEPS = 50
 """Steps of the optimiser with which hardly any head is trained."""
 
+ASKED = 2.5
+"""Standard errors above guessing from which on a simple classifier sees something: the best of three is looked at."""
+
 KEPT_SHARE = 0.5
 """Causes with less than this share of the first one's weight are not told."""
 
@@ -155,7 +158,9 @@ def _lag(facts: Facts) -> Cause | None:
     said += f", validation {facts.validation.accuracy:.2f}; with momentum {slowest:g} the moving statistics need about"
     said += f" {needed:,} steps and had {steps:,}"
     collapsed = max(facts.answered, default=0.0) >= 0.9  # noqa: PLR2004 - nearly all of one class
-    weight = 0.4 if _sees_training(facts) or steps >= needed else 0.95 if collapsed else 0.8
+    weight = 0.95 if collapsed else 0.8
+    if _sees_training(facts) or steps >= needed:
+        weight = 0.4
     remedy = "Train longer, take bn-trainable:stats=precise, or bn-affine, which uses the stored statistics."
     return _cause("moving statistics lag", weight, said, remedy, momentum=slowest, steps=steps, steps_needed=needed)
 
@@ -219,7 +224,7 @@ def _counted(epochs: int) -> str:
 def _signals(facts: Facts) -> tuple[dict[str, float], dict[str, float]]:
     """Simple classifiers that are above chance, and those that are not."""
     count = facts.validation.n if facts.validation is not None else 0
-    level = facts.majority + 2 * standard_error(facts.majority, count)
+    level = facts.majority + ASKED * standard_error(facts.majority, count)
     above = {name: value for name, value in facts.simple.items() if value > level}
     return above, {name: value for name, value in facts.simple.items() if name not in above}
 

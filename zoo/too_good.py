@@ -164,7 +164,7 @@ def _scenes(found: Suspicion) -> Cause | None:
         return None
     across, within = float(np.median(by.across)), float(np.median(by.within))
     said = (
-        f"{figures_of(by.scenes)} of near-copies hold four fifths of {by.count:,} pictures, as in renderings or films; "
+        f"{_groups(by.scenes)} of pictures much alike hold four fifths of {by.count:,}, as in renderings or films; "
         f"validation pictures lie as near to the training pictures (median cosine {across:.2f}, {by.by}) as these to "
         f"each other ({within:.2f})"
     )
@@ -174,8 +174,7 @@ def _scenes(found: Suspicion) -> Cause | None:
     return _cause("few scenes", 0.85, said, remedy, scenes=by.scenes, pictures=by.count, across=across, within=within)
 
 
-def figures_of(scenes: int) -> str:
-    """A number of groups in words."""
+def _groups(scenes: int) -> str:
     return "1 group" if scenes == 1 else f"{scenes:,} groups"
 
 

@@ -17,7 +17,7 @@ import cases
 import zoo
 
 CASES = {
-    "shapes": "nothing found",
+    "plain": "nothing found",
     "mirrored": "near-copies",
     "varied": "validation nearer than training",
     "scenes": "few scenes",
@@ -44,7 +44,7 @@ def main() -> None:
         for seed in range(asked.seeds)
         for kind in CASES
     ]
-    jobs += [(folder, folder, None, 0) for folder in asked.data]
+    jobs = [(folder, folder, None, 0) for folder in asked.data] + jobs
     right = total = 0
     for name, data, source, seed in jobs:
         with tempfile.TemporaryDirectory() as store:

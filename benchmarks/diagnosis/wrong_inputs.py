@@ -245,14 +245,19 @@ def cases_of(folder: Path, model: Any, size: int, options: argparse.Namespace, *
     draws = [rng.choice(len(pixels), min(SUBSET, len(pixels)), replace=False) for _ in range(options.subsets)]
     found: dict[str, Case] = {}
     passes = Passes(Reader(model))
+    asked = {name for name in (*WRONG, *CHANGES, *GRAPHS) if not options.only or name in options.only}
     for name, (expected, change) in WRONG.items():
-        if wrong or name == "right":
+        if name in asked and (wrong or name == "right"):
             found[name] = Case(expected)
             measure(found[name], change(pixels), passes, name, draws)
     for name, change in CHANGES.items() if wrong and options.changes else ():
+        if name not in asked:
+            continue
         found[name] = Case("grey" if name == "line drawing" else None)
         measure(found[name], change(pixels), passes, name, draws)
     for name, factor in GRAPHS.items() if wrong else ():
+        if name not in asked:
+            continue
         found[name] = Case(name.partition(",")[0])
         measure(found[name], pixels, Passes(Reader(with_rescaling(model, factor))), name, draws)
     return found
@@ -320,6 +325,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--pictures", type=int, default=320, help="of each set, drawn at random")
     parser.add_argument("--subsets", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", action="append", help="inputs, as the table names them; nothing is tuned then")
     parser.add_argument("--changes", action="store_true", help="also judge right inputs that are changed")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(arguments)
@@ -331,7 +337,7 @@ def main(arguments: list[str] | None = None) -> int:
         everything[name] = {
             folder.name: cases_of(folder, model, size, options, wrong=position == 0) for folder in options.data
         }
-    limits = {name: tuned(cases) for name, cases in everything[backbones[0]].items()}
+    limits = {} if options.only else {name: tuned(cases) for name, cases in everything[backbones[0]].items()}
     for sets in everything.values():
         for data, cases in sets.items():
             for case in cases.values():

@@ -178,3 +178,5 @@ def test_explanations_stand_below_the_board(shown: Shown, row: Callable[..., Row
     assert "why: efficientnet-lite0 · b; efficientnet-lite0 · c: most likely labels: [/] 0.5." in text
     assert "why: efficientnet-lite0 · d: most likely wrong input: divided." in text
     assert "statistics lag" not in text
+    other = row("e", 0.5, 1, explanation="most likely too few pictures: 20.", **blind)
+    assert "not learning: efficientnet-lite0 · e: statistics lag" in " ".join(shown(board(other)).stdout.split())

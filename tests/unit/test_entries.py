@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,10 +10,12 @@ import pytest
 
 from zoo.board import Context, build_board
 from zoo.entries import Entry, entries
+from zoo.explanations import Cause, Explanation
 from zoo.statistics import score
 from zoo.values import Recipe, RunRecord, Spec
 
 if TYPE_CHECKING:
+    from zoo.explanations import CauseName
     from zoo.values import Scores
 
 TENSORFLOW: dict[str, Any] = {
@@ -135,3 +138,20 @@ def test_a_board_ranks_environments_apart() -> None:
             (1, "x · gap · freeze-all · none · backend jax"),
             (2, "x · gap · freeze-all · none · backend tensorflow"),
         ]
+
+
+def test_the_explanation_of_most_seeds_is_told() -> None:
+    """Of three seeds, two of which have one cause: theirs, with their number; of all seeds without a number."""
+
+    def because(name: CauseName, *, seed: int) -> RunRecord:
+        cause = Cause(name=name, measurement=f"0.5 in seed {seed}", remedy="Look.", weight=0.9)
+        told = Explanation(matter="not learning", score="0.5", causes=(cause,))
+        return dataclasses.replace(run(TENSORFLOW, seed=seed), explanation=told)
+
+    mixed = [because("overfitting", seed=0), because("labels", seed=1), because("labels", seed=2)]
+    (entry,) = entries(mixed, {}, metric="accuracy", tests={})
+    assert entry.row.explanation == "in 2 of 3 seeds most likely labels: 0.5 in seed 1."
+    (entry,) = entries(mixed[1:], {}, metric="accuracy", tests={})
+    assert entry.row.explanation == "most likely labels: 0.5 in seed 1."
+    (entry,) = entries([run(TENSORFLOW)], {}, metric="accuracy", tests={})
+    assert entry.row.explanation == ""

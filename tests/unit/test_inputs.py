@@ -134,6 +134,7 @@ def read(misfit: float, *, raised: float = 0.0, whole: float = 0.1) -> Response:
         ({"given": read(0.5), "swapped": read(0.5, raised=0.2), "inverted": read(0.5)}, "swapped", False),
         ({"given": read(0.5), "swapped": read(0.5, raised=1), "inverted": read(0.5, raised=2)}, "inverted", True),
         ({"given": read(0.5), "swapped": read(0.5, raised=1, whole=0.2)}, None, True),
+        ({"given": read(0.5, whole=0.6), "inverted": read(0.5, raised=1, whole=0.6)}, None, True),
         ({"given": read(0.5, whole=5.0), "inverted": read(0.5, raised=-1, whole=0.3)}, "inverted", True),
         ({"given": read(900), "times-255": read(3), "over-255": read(1000)}, "rescaled-twice", True),
         ({"given": read(900), "times-255": read(1e6), "over-255": read(30)}, "not-rescaled", True),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from zoo.cli import screen, tables
 from zoo.cli.render_item import heading
+from zoo.nearness import NEAR
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
 
 _SHOWN = 10
 """Pairs in the table; JSON has all that are kept."""
+
+_CAPTION = (
+    "Validation pictures and the training pictures that they are most like (as near-copies count cosines "
+    f"from {NEAR['features']:.2f} by features and from {NEAR['thumbnails']:.2f} by thumbnails on):"
+)
 
 _HEADINGS = {"not learning": "why it does not learn", "too good": "why the score is so good"}
 
@@ -31,7 +37,7 @@ def show_explanation(console: Console, explanation: Explanation) -> None:
         screen.say(console, cause.remedy, label="try")
     if explanation.pairs:
         console.print()
-        screen.say(console, "Validation pictures and the training pictures that they are most like:")
+        screen.say(console, _CAPTION)
         screen.draw(console, _pairs(explanation.pairs[:_SHOWN]))
 
 

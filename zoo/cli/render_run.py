@@ -11,7 +11,6 @@ from zoo import figures
 from zoo.cli import screen, tables
 from zoo.cli.board_table import STATUS_STYLES
 from zoo.cli.options import STORE
-from zoo.cli.render_explanation import show_explanation
 from zoo.cli.render_item import facts, heading
 from zoo.cli.run_json import weights_card
 from zoo.rate_curve import FILE, read_curve
@@ -58,6 +57,8 @@ def show_run(console: Console, record: RunRecord, folder: Path) -> None:
         console.print()
         screen.draw(console, _recalls(record))
     if record.explanation is not None:
+        from zoo.cli.render_explanation import show_explanation
+
         show_explanation(console, record.explanation)
     weights = weights_card(folder)
     if weights and weights.get("id") == "none":
