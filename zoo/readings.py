@@ -89,6 +89,8 @@ def counted(
     facts = pixel_facts(pixels[np.sort(rows[:64])])
     reader = Reader(model, given) if trained else None
     plain = judge(facts)
+    if not trained and plain is not None and plain.cause == "grey":
+        return None, 0  # without weights for colours nothing is lost
     if reader is None or not reader.sees or (plain is not None and plain.cause != "grey") or not len(rows):
         return plain, 0
     return judge(facts, _settled(reader, pixels, rows)), reader.passes

@@ -114,6 +114,7 @@ def test_random_weights_say_nothing(network: Any) -> None:
     plain = keras.Sequential([keras.Input((SIZE, SIZE, 3)), keras.layers.Conv2D(4, 3)])
     plain = keras.Model(plain.inputs, plain.outputs)
     assert check(network, RIGHT[..., ::-1], trained=False) is None
+    assert check(network, np.repeat(RIGHT[..., :1], 3, axis=3), trained=False) is None
     assert not Reader(plain).sees
     assert cause_of(plain, RIGHT[..., ::-1]) is None
     assert cause_of(plain, np.zeros_like(RIGHT)) == "constant"
