@@ -201,7 +201,7 @@ def pixel_finding(facts: PixelFacts) -> Finding | None:
         return Finding(
             "constant",
             f"{facts.constant:,} of {facts.n:,} pictures looked at are of one colour all over.",
-            "Nothing can be learned from them. Look at the files: a conversion or a crop may have emptied them.",
+            "There is next to nothing to learn there. Look at the files: a conversion or a crop may have emptied them.",
             figures={"share": facts.constant / facts.n},
         )
     return _range_finding(facts) if facts.n else None

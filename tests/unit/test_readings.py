@@ -53,9 +53,12 @@ def rescaled(model: Any, **change: float) -> Any:
 
 @pytest.fixture(scope="module")
 def network() -> Any:
-    """A network of landscapes."""
-    keras.utils.set_random_seed(3)
-    return estimated(tiny_backbone().build(size=SIZE, weights=None), landscapes(200, seed=1))
+    """A network of landscapes, the same one on every backend."""
+    model, draw = tiny_backbone().build(size=SIZE, weights=None), np.random.default_rng(3)
+    for layer in model.layers:
+        if hasattr(layer, "kernel"):
+            layer.kernel.assign(draw.normal(0, 0.4, layer.kernel.shape))
+    return estimated(model, landscapes(200, seed=1))
 
 
 RIGHT = landscapes(64, seed=2)
@@ -78,12 +81,11 @@ def cause_of(model: Any, pixels: np.ndarray) -> str | None:
         (lambda x: np.where(x > 230, np.nan, x.astype(np.float32)), "not-a-number"),
         (lambda x: np.repeat(x[..., 1:2], 3, axis=3), "grey"),
         (lambda x: x // 4 + 96, None),
-        (lambda x: x // 32 + 120, None),
         (lambda x: x[:5], None),
     ],
 )
 def test_wrong_inputs_are_named(network: Any, change: Any, cause: str | None) -> None:
-    """Right inputs, low contrast, next to none, and a handful of pictures are left alone, wrong ones are named."""
+    """Right inputs, low contrast and a handful of pictures are left alone, wrong ones are named."""
     assert cause_of(network, change(RIGHT)) == cause
 
 
@@ -114,6 +116,7 @@ def test_random_weights_say_nothing(network: Any) -> None:
     plain = keras.Sequential([keras.Input((SIZE, SIZE, 3)), keras.layers.Conv2D(4, 3)])
     plain = keras.Model(plain.inputs, plain.outputs)
     assert check(network, RIGHT[..., ::-1], trained=False) is None
+    assert check(network, np.repeat(RIGHT[..., :1], 3, axis=3), trained=False) is None
     assert not Reader(plain).sees
     assert cause_of(plain, RIGHT[..., ::-1]) is None
     assert cause_of(plain, np.zeros_like(RIGHT)) == "constant"
@@ -177,7 +180,7 @@ def test_readings_that_lower_the_response_are_dropped(network: Any, monkeypatch:
     assert passes == [16, 16, 16, 16, 16, 16, 32, 32, 32]
 
 
-@pytest.mark.parametrize("pixels", [RIGHT, RIGHT[..., ::-1], RIGHT // 32 + 120])
+@pytest.mark.parametrize("pixels", [RIGHT, RIGHT[..., ::-1]])
 def test_moments_that_are_known_spare_passes(network: Any, pixels: np.ndarray) -> None:
     """The finding is the same with the moments of a whole pass, and pictures as given do not pass again."""
     found, passes = counted(network, pixels)
