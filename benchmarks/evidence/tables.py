@@ -112,15 +112,25 @@ def pairs(found: Document) -> str:
     kinds: dict[str, list[Document]] = defaultdict(list)
     for cell in found["cells"]:
         kinds[cell["shift"]].append(cell)
-    lines = []
-    for kind, cells in [*kinds.items(), ("all", found["cells"])]:
-        gains = [
-            [cell["policies"][one]["holdout"] - cell["policies"][other]["holdout"] for cell in cells]
-            for one, other, _ in asked
-        ]
-        lines.append([kind, str(len(cells)), *(f"{100 * np.mean(gain):+.1f}" for gain in gains)])
+    gains = {
+        kind: [_gains(cells, one, other) for one, other, _ in asked]
+        for kind, cells in [*kinds.items(), ("all", found["cells"])]
+    }
+    lines = [
+        [kind, str(len(found_here[0])), *(f"{100 * np.mean(column):+.1f}" for column in found_here)]
+        for kind, found_here in gains.items()
+        if found_here
+    ]
+    lines.append(["ahead in", "", *(str(sum(gain > 0 for gain in column)) for column in gains["all"])])
     names = ["shift", "cells", *(words for _, _, words in asked)]
-    return "mean difference of hold-out accuracy in points\n\n" + columns(names, lines)
+    return "mean difference of hold-out accuracy in points; cells in which the first is ahead\n\n" + columns(
+        names, lines
+    )
+
+
+def _gains(cells: Sequence[Document], one: str, other: str) -> list[float]:
+    """Hold-out accuracy of one policy less that of another, cell by cell."""
+    return [cell["policies"][one]["holdout"] - cell["policies"][other]["holdout"] for cell in cells]
 
 
 def label_of(row: Document) -> str:
