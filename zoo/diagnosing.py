@@ -55,10 +55,7 @@ if TYPE_CHECKING:
 PICTURES = 768
 """Pictures that are looked at, if no other number is given: three quarters of them for training."""
 
-CLEAR = 4.0
-"""Standard errors from which on swapped or inverted colours are told on the few pictures that inputs are checked on."""
-
-ESTIMATED, SCORED, CHECKED = 32, 64, 16
+ESTIMATED, SCORED, CHECKED = 32, 64, 64
 """Pictures at most that statistics are estimated from, features are scored on, and inputs are checked on."""
 
 _LEAST = 16
@@ -246,10 +243,8 @@ def _looked_at(
 
 
 def _credible(finding: Finding | None) -> Finding | None:
-    """What is wrong with the inputs, if it is beyond doubt: so few pictures say less about colours than `fit` asks."""
-    if finding is None or not finding.sure:
-        return None
-    return finding if finding.figures.get("standard_errors", CLEAR) >= CLEAR else None
+    """What is wrong with the inputs, if it is beyond doubt, as `fit` asks for too."""
+    return finding if finding is not None and finding.sure else None
 
 
 def _advice(found: Diagnosis) -> Advice | None:

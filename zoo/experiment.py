@@ -213,9 +213,7 @@ def _execute(record: RunRecord, bench: Bench) -> RunRecord:
     size, channels = size_of(recipe.backbone), channels_of(recipe.backbone)
     sides = (dataset.side("train", size, channels), dataset.side("validation", size, channels))
     wrong = _checked_inputs(recipe, bench, built, sides[0])
-    notes = early_notes(recipe, built, len(sides[0].labels))
-    for text in notes:
-        bench.observe(Note(text, level="warning"))
+    notes = _early(recipe, bench, built, len(sides[0].labels), wrong)
     before = [value_of(weight.variable) for weight in built.assembly.weights]
     trained = _trained(record, bench, built, sides)
     receipt = prove(built, trained, before)
@@ -230,8 +228,8 @@ def _execute(record: RunRecord, bench: Bench) -> RunRecord:
         record,
         status=status,
         reason=reason,
-        explanation=_explanation(done, bench, wrong),
-        notes=(*([wrong.text] if wrong is not None else []), *notes, *trained.notes, *late),
+        explanation=_explained_score(done, bench, wrong),
+        notes=(*notes, *trained.notes, *late),
         validation=scores,
         train_accuracy=trained.history[-1].accuracy,
         inference_accuracy=inference,
@@ -264,16 +262,23 @@ def _keep(
     )
 
 
-def _explanation(done: Done, bench: Bench, wrong: Finding | None) -> Explanation | None:
-    """Why it does not learn or is too good, if the score asks for it."""
+def _explained_score(done: Done, bench: Bench, wrong: Finding | None) -> Explanation | None:
     return explanation_of(
         done,
         bench.dataset,
         bench.cache,
         thumbnails=_thumbnails(bench.store, done.recipe),
-        wrong_input=wrong.fact if wrong is not None and wrong.cause != "grey" else "",
+        wrong_input="" if wrong is None or wrong.cause == "grey" else wrong.fact,
         observe=bench.observe,
     )
+
+
+def _early(recipe: Recipe, bench: Bench, built: Built, count: int, wrong: Finding | None) -> tuple[str, ...]:
+    """What can be said before training; what is wrong with the inputs is told already, and kept with each run."""
+    notes = early_notes(recipe, built, count)
+    for text in notes:
+        bench.observe(Note(text, level="warning"))
+    return notes if wrong is None else (wrong.text, *notes)
 
 
 def _checked_inputs(recipe: Recipe, bench: Bench, built: Built, side: Side) -> Finding | None:
