@@ -7,7 +7,7 @@ import gc
 import json
 import time
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from zoo.endings import OUT_OF_MEMORY, SMALLER, in_one_line, memory_words
 from zoo.environment import environment
 from zoo.errors import DivergedError, TrainingError, WeightsError, ZooError
 from zoo.events import Note, RunEnded, RunStarted, Stage, ignore
-from zoo.explaining import Done, explain_divergence, explanation_of
+from zoo.explaining import Done, Looks, explain_divergence, explanation_of
 from zoo.forward import value_of
 from zoo.proof import check_delivered, early_notes, inference_accuracy, momenta_of, prove, verdict
 from zoo.rate_curve import read_curve, write_curve
@@ -65,6 +65,7 @@ class Bench:
         cache: Features of frozen blocks.
         networks: The network of the last run, for the next one that has the same.
         inputs: What is wrong with the pictures as networks get them.
+        looks: What explanations of scores have found out about the pictures.
         observe: Told about everything.
     """
 
@@ -75,6 +76,7 @@ class Bench:
     networks: Networks
     inputs: InputCheck
     observe: Observer = ignore
+    looks: Looks = field(default_factory=Looks)
 
 
 def make_bench(catalog: Catalog, dataset: Dataset, store: Store, observe: Observer) -> Bench:
@@ -267,6 +269,7 @@ def _explained_score(done: Done, bench: Bench, wrong: Finding | None) -> Explana
         done,
         bench.dataset,
         bench.cache,
+        looks=bench.looks,
         thumbnails=_thumbnails(bench.store, done.recipe),
         wrong_input="" if wrong is None or wrong.cause == "grey" else wrong.fact,
         observe=bench.observe,

@@ -8,7 +8,7 @@ pictures. The network has its trained weights again, bit for bit, when this is o
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,11 +28,13 @@ if TYPE_CHECKING:
     from zoo.dataset import Dataset
     from zoo.events import Observer
     from zoo.explanations import Explanation
+    from zoo.nearness import Likeness
     from zoo.prefix import FeatureCache
     from zoo.training import Trained
     from zoo.values import EpochRecord, Receipt, Recipe, Scores, Side
 
     Array = np.ndarray[Any, Any]
+    Evidence = tuple[list[tuple[Likeness, Array, Array]], dict[str, float]]
 
 KNOWN = (2000, 1000)
 """Most training and validation pictures that are looked at where nothing has to be run for it."""
@@ -71,11 +73,31 @@ class Done:
     momenta: Mapping[str, float]
 
 
+@dataclass
+class Looks:
+    """What was found about the pictures and a backbone before training: the same for all rows and seeds that have both.
+
+    Attributes:
+        neighbours: Accuracy of the nearest neighbour by features.
+        evidence: How near the two sides lie to each other, and what trivial cues reach.
+    """
+
+    neighbours: dict[tuple[str, ...], dict[str, float]] = field(default_factory=dict)
+    evidence: dict[tuple[str, ...], Evidence] = field(default_factory=dict)
+
+    @staticmethod
+    def key(done: Done) -> tuple[str, ...]:
+        """What the findings depend on."""
+        recipe = done.recipe
+        return str(recipe.backbone), recipe.precision, *(side.key for side in done.sides)
+
+
 def explanation_of(
     done: Done,
     dataset: Dataset,
     cache: FeatureCache,
     *,
+    looks: Looks | None = None,
     thumbnails: float | None = None,
     wrong_input: str = "",
     observe: Observer = ignore,
@@ -86,6 +108,7 @@ def explanation_of(
         done: The run.
         dataset: Names and files of the pictures.
         cache: Features of the pretrained backbone, if some row has left them.
+        looks: What earlier runs on the same pictures have found out.
         thumbnails: Accuracy of the nearest neighbour among thumbnails, where it is known.
         wrong_input: What is wrong with the pictures as the network gets them, where something is known to be.
         observe: Told why there is no explanation where there should be one.
@@ -94,7 +117,7 @@ def explanation_of(
     try:
         if at_chance(done.scores, _majority(done.sides[1]), done.trained.history):
             return not_learning.explain(_facts(done, dataset, cache, simple, wrong_input))
-        return _too_good(done, dataset, cache, simple)
+        return _too_good(done, dataset, cache, simple, looks or Looks())
     except Exception as error:  # noqa: BLE001 - a run that is finished must not fail for what is said about it
         observe(Note(f"The score could not be explained: {type(error).__name__}: {error}"))
         return None
@@ -247,17 +270,38 @@ def _at_start(done: Done) -> Iterator[None]:
             variable.assign(now)
 
 
-def _too_good(done: Done, dataset: Dataset, cache: FeatureCache, neighbours: Mapping[str, float]) -> Explanation | None:
-    learner, validation = done.sides
+def _too_good(
+    done: Done, dataset: Dataset, cache: FeatureCache, neighbours: Mapping[str, float], looks: Looks
+) -> Explanation | None:
+    validation = done.sides[1]
     majority, accuracy, count = _majority(validation), done.scores.accuracy, done.scores.n
-    pretrained = _is_pretrained(done.recipe)
-    found = _features(done, cache, sample=False) if pretrained else None
-    neighbours = {**neighbours, **_neighbour(done, found)}
+    key, found = Looks.key(done), None
+    if key not in looks.neighbours and _is_pretrained(done.recipe):
+        found = _features(done, cache, sample=False)
+        if found is not None:
+            looks.neighbours[key] = _neighbour(done, found)
+    neighbours = {**neighbours, **looks.neighbours.get(key, {})}
     if not too_good.is_suspicious(accuracy, count, majority=majority, neighbours=neighbours):
         return None
-    if found is None and pretrained:
-        found = _features(done, cache, sample=True)
-        neighbours = {**neighbours, **_neighbour(done, found)}
+    if key not in looks.evidence:
+        if _is_pretrained(done.recipe):
+            found = found or _features(done, cache, sample=True)
+            looks.neighbours[key] = _neighbour(done, found)
+        looks.evidence[key] = _evidence(done, dataset, found)
+    likenesses, reached = looks.evidence[key]
+    suspicion = too_good.Suspicion(
+        accuracy=accuracy,
+        majority=majority,
+        correct=done.trained.probabilities.argmax(axis=1) == validation.labels,
+        likenesses=likenesses,
+        neighbours={**neighbours, **looks.neighbours.get(key, {})},
+        cues=reached,
+    )
+    return too_good.explain(suspicion, names=(dataset.ids("train"), dataset.ids("validation")))
+
+
+def _evidence(done: Done, dataset: Dataset, found: _Found | None) -> Evidence:
+    """How near the sides lie to each other, and what trivial cues reach."""
     rows = [_rows(len(side.labels), most) for side, most in zip(done.sides, KNOWN, strict=True)]
     pixels = [side.pixels[chosen] for side, chosen in zip(done.sides, rows, strict=True)]
     likenesses = [(nearness.by_thumbnails(pixels[0], pixels[1]), rows[1], rows[0])]
@@ -271,16 +315,8 @@ def _too_good(done: Done, dataset: Dataset, cache: FeatureCache, neighbours: Map
     from zoo import cues  # SciPy takes a moment to import
 
     told = cues.cues_of((pictures[0], pixels[0]), (pictures[1], pixels[1]))
-    labels = learner.labels[rows[0]], validation.labels[rows[1]]
-    suspicion = too_good.Suspicion(
-        accuracy=accuracy,
-        majority=majority,
-        correct=done.trained.probabilities.argmax(axis=1) == validation.labels,
-        likenesses=likenesses,
-        neighbours=neighbours,
-        cues=cues.reached(told, *labels, classes=len(done.recipe.classes)),
-    )
-    return too_good.explain(suspicion, names=(dataset.ids("train"), dataset.ids("validation")))
+    labels = done.sides[0].labels[rows[0]], done.sides[1].labels[rows[1]]
+    return likenesses, cues.reached(told, *labels, classes=len(done.recipe.classes))
 
 
 def _neighbour(done: Done, found: _Found | None) -> dict[str, float]:

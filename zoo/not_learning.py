@@ -90,7 +90,7 @@ def _wrong_input(facts: Facts) -> Cause | None:
 
 def _rate_too_high(facts: Facts) -> Cause | None:
     rate, losses = facts.learning_rate, [record.loss for record in facts.stepped]
-    remedy = f"Take a tenth of the rate ({rate / 10:.2g}), or `--learning-rate auto`, which tests rates."
+    remedy = f"Take a tenth of the rate ({rate / 10:.2g}), or `--lr auto`, which tests rates."
     if facts.diverged:
         said = f"the training loss became not finite at learning rate {rate:.2g}"
         return _cause("learning rate too high", 0.9, said, remedy, learning_rate=rate)
@@ -134,7 +134,7 @@ def _rate_too_low(facts: Facts) -> Cause | None:
         said += f", and the training loss went from {trend.first:.4f} to {trend.last:.4f}"
         if trend.falls:
             said += f", which at {trend.fall:.2g} an epoch needs about {_thousands(needed)} more epochs to halve"
-    remedy = f"Take ten times the rate ({rate * 10:.2g}) or more, or `--learning-rate auto`, which tests rates."
+    remedy = f"Take ten times the rate ({rate * 10:.2g}) or more, or `--lr auto`, which tests rates."
     weight = 0.95 if planned < STILL / 5 else 0.75
     epochs = needed if math.isfinite(needed) else None
     return _cause("learning rate too low", weight, said, remedy, learning_rate=rate, moved=moved, epochs_needed=epochs)
@@ -336,5 +336,5 @@ def _unknown(facts: Facts) -> Cause:
     said = f"no single cause stands out: training accuracy {facts.trained_to:.2f}"
     if facts.history:
         said += f", training loss {facts.history[0].loss:.3f} to {facts.history[-1].loss:.3f}"
-    remedy = "Train longer with more patience, or try --learning-rate auto."
+    remedy = "Train longer with more patience, or try --lr auto."
     return _cause("unknown", 0.1, said, remedy, accuracy=facts.trained_to)

@@ -134,6 +134,38 @@ def test_mirrored_copies_are_listed_by_name(fit: Callable[..., zoo.Run], halves:
     assert "trivial cue" in {cause.name for cause in found.causes}  # the light ones are light
 
 
+def test_pictures_are_looked_into_once_for_all_rows(
+    halves: Path, catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows and seeds of one backbone share what was found about the pictures; what each is told is its own."""
+    from zoo import nearness
+
+    looked = []
+    by_thumbnails = nearness.by_thumbnails
+    monkeypatch.setattr(nearness, "by_thumbnails", lambda *sides: looked.append(1) or by_thumbnails(*sides))
+    board = zoo.compare(
+        halves,
+        backbones=["tiny"],
+        policies=["from-scratch", "unfreeze-all"],
+        seeds=2,
+        epochs=15,
+        learning_rate=0.02,
+        batch_size=8,
+        jobs=0,
+        cache=False,
+        catalog=catalog,
+        store=tmp_path / "rows",
+        observe=lambda _: None,
+    )
+    explained = [row.explanation for row in board.rows if row.kind == "run"]
+    assert len(explained) == 2
+    assert all("near-copies" in line for line in explained)
+    assert looked == [1]
+    with Store(tmp_path / "rows") as opened:
+        scores = [run.explanation.score for run in opened.runs() if run.explanation is not None]
+    assert len(scores) >= 2
+
+
 @pytest.fixture
 def done(bench: Any) -> Done:
     """A network that was trained with everything open, and what is left of it."""
