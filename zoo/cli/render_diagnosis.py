@@ -51,6 +51,9 @@ def show_diagnosis(
         screen.say(console, text, label=label)
 
 
+_SHIFTS = frozenset({"shifted", "few-steps", "small-batch"})
+
+
 def _lines(found: Diagnosis, data: str, page: Path | None) -> Iterator[tuple[str, str]]:
     yield "basis", basis(found)
     if found.layers:
@@ -62,10 +65,20 @@ def _lines(found: Diagnosis, data: str, page: Path | None) -> Iterator[tuple[str
             yield "note", f"outside of what the advice was measured on: {outside}"
     if page is not None:
         yield "page", str(page)
+    policies = _next_policies(found)
+    if len(policies) > 1:
+        chosen = " ".join(f"-p {policy}" for policy in policies)
+        yield "next", f"zoo compare {shlex.quote(data)} -b {shlex.quote(found.backbone)} {chosen}"
+
+
+def _next_policies(found: Diagnosis) -> list[str]:
+    """What to compare: the cheapest, what is advised, and what adapts to a shift; nothing while inputs are wrong."""
     names = {verdict.name for verdict in found.verdicts}
-    if names & {"shifted", "few-steps", "small-batch"} and "wrong-inputs" not in names:
-        policies = "-p freeze-all -p bn-stats -p bn-affine -p bn-trainable:stats=precise"
-        yield "next", f"zoo compare {shlex.quote(data)} -b {shlex.quote(found.backbone)} {policies}"
+    if "wrong-inputs" in names:
+        return []
+    advised = [found.advice.policy] if found.advice is not None else []
+    shifted = ["bn-stats", "bn-affine", "bn-trainable:stats=precise"] if names & _SHIFTS else []
+    return list(dict.fromkeys(["freeze-all", *advised, *shifted]))
 
 
 def _drawn(layers: Sequence[LayerDiagnosis], *, width: int) -> Table:
