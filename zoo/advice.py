@@ -100,7 +100,7 @@ class Advice:
         reason: Why this one, with the figures, in one sentence.
         reliability: How often such advice was best or within a point of the best, in one sentence.
         outside: Facts that lie outside of what was measured, with their ranges; empty if none does.
-        alternatives: Other policies by their mean score on the measured cells where this one was named, best first.
+        alternatives: Other policies, those first that were best or nearly so in the most measured cells.
     """
 
     policy: str
@@ -220,14 +220,18 @@ def _reason(rule: Mapping[str, Any], facts: Facts, policy: str) -> str:
 
 
 def _reliability(known: Mapping[str, Any]) -> str:
-    hits = known["hits"]
-    always = [f"{name} {known['constants'][name]['hits']:.0%}" for name in known["order"]]
-    fitted = "" if "policy" in known["rule"] else f"; {hits['fitted']:.0%} of those that it was fitted on"
+    hits, rule = known["hits"], known["rule"]
+    sets = ", ".join(known["sets"])
+    basis = f"{figures.counted(known['cells'], 'cell')} of data and shift ({sets}; {known['backbone']} only)"
+    constant = rule.get("policy")
+    others = ", ".join(f"{name} {known['constants'][name]['hits']:.0%}" for name in known["order"] if name != constant)
+    if constant:
+        own = known["constants"][constant]["hits"]
+        return f"On {basis} it was best or within a point of the best in {own:.0%}; others: {others}."
     return (
-        f"On {figures.counted(known['cells'], 'cell')} ({len(known['sets'])} data sets × shifts, {known['backbone']}, "
-        f"hold-out pictures) such advice was best or within a point of the best in {hits['leave_one_cell']:.0%} of "
-        f"cells when each was left out of the fit, {hits['leave_one_set']:.0%} when its whole data set was{fitted}. "
-        f"Always naming one policy: {', '.join(always)}."
+        f"On {basis} such advice was best or within a point of the best in {hits['leave_one_set']:.0%} when the whole "
+        f"data set was left out of the fit, {hits['leave_one_cell']:.0%} when the cell was, whose set has the same "
+        f"photos, {hits['fitted']:.0%} of those that it was fitted on. Always naming one policy: {others}."
     )
 
 

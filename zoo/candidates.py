@@ -215,5 +215,6 @@ def reliability(by: ScoreName = RANKED_BY) -> str:
     return (
         f"On {basis}, the rank correlation of this score with accuracy after "
         f"fine-tuning ({known['policy']}) was {one['spearman']:.2f} (Spearman) and {one['kendall']:.2f} (Kendall) on "
-        f"average; the first in rank was {one['cost']:.1f} points below the best."
+        f"average; the first in rank was {one['cost']:.1f} points below the best. One seed each; the score that ranks "
+        "was chosen on the same sets."
     )

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from zoo.contracts import KerasModel
 
 _STALL_SECONDS = 30.0
+
+_forbidden: ContextVar[bool] = ContextVar("forbidden", default=False)
 """A download that receives nothing for so long is given up."""
 
 _UNREADABLE = (OSError, KeyError, ValueError, RuntimeError, TypeError, AttributeError)
@@ -64,22 +67,18 @@ def cache_folder() -> Path:
 
 
 def offline() -> bool:
-    """Whether `ZOO_OFFLINE` forbids downloads (set to anything but `0`, `false`, `no` or nothing)."""
-    return os.environ.get("ZOO_OFFLINE", "").strip().lower() not in {"", "0", "false", "no"}
+    """Whether downloads are forbidden, by `ZOO_OFFLINE` (not `0`, `false`, `no` or nothing) or `without_downloads`."""
+    return _forbidden.get() or os.environ.get("ZOO_OFFLINE", "").strip().lower() not in {"", "0", "false", "no"}
 
 
 @contextlib.contextmanager
 def without_downloads() -> Iterator[None]:
-    """Forbids downloads for a time, in this process and those that it starts: absent weights are an error."""
-    before = os.environ.get("ZOO_OFFLINE")
-    os.environ["ZOO_OFFLINE"] = "1"
+    """Forbids downloads to this thread for a time: absent weights are an error. Others may go on fetching theirs."""
+    token = _forbidden.set(True)
     try:
         yield
     finally:
-        if before is None:
-            del os.environ["ZOO_OFFLINE"]
-        else:
-            os.environ["ZOO_OFFLINE"] = before
+        _forbidden.reset(token)
 
 
 def _patience(default: float) -> float:

@@ -6,8 +6,9 @@ momentum 0.99 about 300 steps are needed, with 0.999 ten times as many. After fe
 With `stats=precise` the moving statistics are taken from all training pictures before every validation, so that nothing
 lags; this costs one more forward pass over them in each epoch.
 
-When: the pictures are unlike those of the weights (medical, aerial, industrial), there are hundreds of steps, and a
-batch holds 16 pictures or more.
+When: there are many hundreds of steps, batches of 16 pictures or more, and a reason to give the stored statistics up.
+On a few hundred photos, also under blur, noise, false colour and as drawings, policies on stored statistics were ahead
+in every case that was measured, and `stats=precise` was mostly ahead of moving statistics (docs: BatchNorm).
 
 Reference: Li et al., "Revisiting Batch Normalization For Practical Domain Adaptation", 2016, arXiv:1603.04779;
 Frankle, Schwab, Morcos, "Training BatchNorm and Only BatchNorm", 2021, arXiv:2003.00152;
