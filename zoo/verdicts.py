@@ -62,10 +62,10 @@ def _all(
     travel: Travel | None,
     sides: SideDifference | None,
 ) -> Iterator[Verdict]:
-    wrong = finding is not None and finding.cause != "grey"
-    if finding is not None and wrong:
-        yield wrong_inputs(finding)
-    yield _statistics(shift, effect, wrong=wrong)
+    told = wrong_inputs(finding) if finding is not None and finding.cause != "grey" else None
+    if told is not None:
+        yield told
+    yield _statistics(shift, effect, wrong=told is not None and told.name == "wrong-inputs")
     if sides is not None and sides.p_value < CHANCE and sides.distance >= APART:
         yield _sides(sides)
     if travel is not None and travel.needed > travel.steps:
@@ -75,7 +75,9 @@ def _all(
 
 
 def wrong_inputs(finding: Finding) -> Verdict:
-    """Inputs look wrong."""
+    """Inputs look wrong, or may be: what is in doubt has a name of its own and holds nothing else back."""
+    if not finding.sure:
+        return Verdict("doubtful-inputs", f"inputs may be wrong: {finding.cause}", finding.fact, finding.hint)
     title = "inputs look wrongly scaled" if "rescaled" in finding.cause else f"inputs look wrong: {finding.cause}"
     return Verdict("wrong-inputs", title, finding.fact, finding.hint)
 

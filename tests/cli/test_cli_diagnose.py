@@ -189,6 +189,25 @@ def test_new_statistics_are_compared_only_where_features_gain(
     assert " ".join(f"-p {policy}" for policy in policies) == text[text.index("-p freeze-all") :]
 
 
+@pytest.mark.parametrize(("name", "told"), [("doubtful-inputs", True), ("wrong-inputs", False), ("untrained", False)])
+def test_only_what_is_sure_holds_the_next_command_back(
+    zoo: Zoo,
+    asked: list[dict[str, Any]],
+    diagnosis: Diagnosis,
+    monkeypatch: pytest.MonkeyPatch,
+    name: Any,
+    *,
+    told: bool,
+) -> None:
+    """Inputs that may be wrong are shown, and a command that compares policies with them."""
+    first = Verdict(name, "inputs and so on", "Red and blue may be swapped.", "Look at the files.")
+    found = dataclasses.replace(diagnosis, verdicts=(first, *diagnosis.verdicts))
+    monkeypatch.setattr("zoo.diagnosing.diagnose", lambda *_, **__: found)
+    text = " ".join(zoo("diagnose", "photos", "-b", "odd", columns=200).stdout.split())
+    assert "! inputs and so on" in text
+    assert ("zoo compare" in text) == told
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -72,6 +72,17 @@ def test_wrong_inputs_come_first_and_are_mended_first() -> None:
     assert "wrong-inputs" not in said(finding=Finding("grey", "A fact.", "A hint."))
 
 
+def test_what_is_only_likely_of_inputs_is_said_with_may() -> None:
+    """It comes first too, and what else is said stays as it would be without."""
+    doubt = Finding("swapped", "Red and blue may be swapped.", "Look at the files.", sure=False)
+    found = said(12.0, finding=doubt)
+    assert list(found) == ["doubtful-inputs", "shifted"]
+    assert found["doubtful-inputs"].title == "inputs may be wrong: swapped"
+    assert "may be" in found["doubtful-inputs"].reason
+    assert not found["doubtful-inputs"].good
+    assert found["shifted"] == said(12.0)["shifted"]
+
+
 @pytest.mark.parametrize(
     ("p_value", "distance", "told"), [(0.001, 0.5, True), (0.02, 0.5, False), (0.001, 0.05, False)]
 )
