@@ -48,14 +48,15 @@ def batch_noise(layers: Sequence[Measured], labels: Array, *, batch_size: int) -
 
     Args:
         layers: Moments of n pictures, in depth order.
-        labels: int (n,).
+        labels: int (n,). Classes with a single picture are left out: they say nothing about scatter within.
         batch_size: At least 1.
 
     Returns:
-        None without layers, or where some class has fewer than two pictures or classes do not differ at all.
+        None without layers, or where fewer than two classes have two pictures or classes do not differ at all.
     """
-    groups = [np.flatnonzero(labels == label) for label in np.unique(labels)]
-    if not layers or len(groups) < 2 or min(map(len, groups)) < 2:  # noqa: PLR2004 - nothing to compare
+    sets = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+    groups = [rows for rows in sets if len(rows) > 1]
+    if not layers or len(groups) < 2:  # noqa: PLR2004 - nothing to compare
         return None
     found = [_layer(layer, groups) for layer in layers[int(LATE * len(layers)) :]]
     pictures, between = (float(np.median(column)) for column in zip(*found, strict=True))
@@ -70,8 +71,9 @@ def _layer(layer: Measured, groups: Sequence[Array]) -> tuple[float, float]:
 
     The classes' is without what the number of pictures in each class adds to it.
     """
-    means = np.asarray(layer.mean, np.float64)
-    whole = np.maximum(np.asarray(layer.square, np.float64).mean(axis=0) - means.mean(axis=0) ** 2, 0.0) + layer.epsilon
+    means, kept = np.asarray(layer.mean, np.float64), np.concatenate(groups)
+    middle, square = means[kept].mean(axis=0), np.asarray(layer.square, np.float64)[kept].mean(axis=0)
+    whole = np.maximum(square - middle**2, 0.0) + layer.epsilon
     within = np.stack([means[rows].var(axis=0, ddof=1) for rows in groups])
     chance = np.stack([within[index] / len(rows) for index, rows in enumerate(groups)]).mean(axis=0)
     between = np.stack([means[rows].mean(axis=0) for rows in groups]).var(axis=0, ddof=1) - chance

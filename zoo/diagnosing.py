@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from zoo.advice import Advice
     from zoo.dataset import Dataset
     from zoo.events import Observer
-    from zoo.inputs import Finding
     from zoo.moments import Moments
     from zoo.registry import Catalog
     from zoo.values import Precision, Spec
@@ -96,7 +95,7 @@ def diagnose(
     """Whether a backbone's BatchNorm statistics fit the pictures, and which policy to try. Nothing is trained.
 
     Training and validation pictures are those of `fit` with the same split. With the default number of pictures the
-    whole costs about two forward passes over them.
+    whole costs two to two and a half forward passes over them.
 
     Args:
         data: As in `fit`.
@@ -226,7 +225,7 @@ def _looked_at(
     noise = batch_noise(found.layers, sample.labels, batch_size=batch)
     sides = side_difference(found.layers, sample.labels, sample.is_validation)
     if trained:
-        said = verdicts(shift=shift, effect=effect, finding=_credible(finding), noise=noise, travel=travel, sides=sides)
+        said = verdicts(shift=shift, effect=effect, finding=finding, noise=noise, travel=travel, sides=sides)
     else:
         said = (untrained(len(found.layers)),)
     return {
@@ -242,13 +241,8 @@ def _looked_at(
     }
 
 
-def _credible(finding: Finding | None) -> Finding | None:
-    """What is wrong with the inputs, if it is beyond doubt, as `fit` asks for too."""
-    return finding if finding is not None and finding.sure else None
-
-
 def _advice(found: Diagnosis) -> Advice | None:
-    """Which policy to try first; of wrong inputs nothing follows but to mend them."""
+    """Which policy to try first; of inputs that are surely wrong nothing follows but to mend them."""
     facts = advice.of_diagnosis(found)
     measured = (files("zoo") / "advice_measured.json").is_file()  # not before the program that fits the rule has run
     if facts is None or not measured or any(verdict.name == "wrong-inputs" for verdict in found.verdicts):

@@ -18,7 +18,15 @@ FORMAT = 1
 """Version of the JSON document; see docs/how-to/diagnose.md."""
 
 VerdictName = Literal[
-    "fit", "shifted", "wrong-inputs", "small-batch", "few-steps", "sides-differ", "no-batch-norm", "untrained"
+    "fit",
+    "shifted",
+    "wrong-inputs",
+    "doubtful-inputs",
+    "small-batch",
+    "few-steps",
+    "sides-differ",
+    "no-batch-norm",
+    "untrained",
 ]
 
 
@@ -184,7 +192,7 @@ class Diagnosis:
 
     @property
     def fits(self) -> bool:
-        """Whether nothing is wrong."""
+        """Whether nothing is wrong, nor may be."""
         return all(verdict.good for verdict in self.verdicts)
 
     def to_dict(self) -> dict[str, Any]:

@@ -12,8 +12,7 @@ A wrong scale shows in the first BatchNorm layer: its divergence (`zoo.shift`) f
 Colours do not show there: real data sets differ from ImageNet by more than swapped channels do. What shows them is the
 *response* of the later layers: a picture that is like those that a network was trained on excites them more, and fewer
 of their units, than the same picture with wrong colours (the norm of features as a sign of familiar inputs: Yu et al.
-2023, "Block selection method for using feature norm in out-of-distribution detection", arXiv:2212.02295). Responses are
-compared picture by picture, so that most of what distinguishes pictures cancels out.
+2023, arXiv:2212.02295). Responses are compared picture by picture, so that most of what distinguishes them cancels out.
 """
 
 from __future__ import annotations
@@ -133,6 +132,7 @@ def divergence(layer: Measured) -> float:
     return float(np.median(layer_shift(layer).divergence))
 
 
+@np.errstate(invalid="ignore", over="ignore")  # of networks that overflow
 def strength(layers: Sequence[Measured]) -> FloatArray:
     """How much a network responds to each picture: mean over layers of the logarithm of energy, plus sparsity.
 
@@ -173,6 +173,7 @@ def cures(given: Response, reading: Response) -> bool:
     return given.whole > _NOISE and reading.whole < _CURED_COLOURS * given.whole
 
 
+@np.errstate(invalid="ignore", over="ignore")
 def gain(reading: FloatArray, given: FloatArray) -> tuple[float, float]:
     """By how much a reading raises the response, and the same in standard errors of the mean over pictures.
 
@@ -309,9 +310,8 @@ def colour_finding(readings: Mapping[ReadingName, Response], limits: Limits = US
         "misfit": given.whole,
         "misfit_changed": readings[best].whole,
     }
-    return _colour_words(
-        COLOURS[best], figures, sure=cured or errors >= limits.sure, cured=cured, n=len(given.strength)
-    )
+    sure = cured or errors >= limits.sure
+    return _colour_words(COLOURS[best], figures, sure=sure, cured=cured, n=len(given.strength))
 
 
 _NOISE = 0.4  # misfit that too few pictures may have by themselves

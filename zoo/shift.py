@@ -8,6 +8,12 @@ A layer computes `(x - moving mean) / sqrt(moving variance + epsilon)`. Its stat
 * the *divergence*: the symmetric Kullback-Leibler divergence of the two normal distributions (Jeffreys 1946,
   doi:10.1098/rspa.1946.0056: the sum of both directions), which is 0 where they agree.
 
+Of a layer the divergence is not the median of its channels' ones but that of a *typical channel*, made of two medians
+over channels: the mean shift's size and the log variance ratio's size. So it takes the ratio as positive, as if the
+pictures varied more than what is stored. Without a mean shift that changes nothing. A mean shift d weighs
+d² (1 + e^-ratio) / 2, though: where pictures vary less, the number is lower than Jeffreys' divergence of that mean
+shift and that ratio would be, by d² sinh(|ratio|). The thresholds in use were fitted on the number as it is.
+
 Epsilon is added to every variance, as the layer does. Few pictures show a shift by chance alone, so each number has a
 standard error over pictures (the infinitesimal jackknife: Efron 1981, doi:10.2307/3314608), and what a layer is said to
 be shifted by is what is left without it.
@@ -30,6 +36,10 @@ CHANNELS = 128
 
 SURE = 3.0
 """Standard errors from which on a channel's shift is more than chance."""
+
+
+_QUIET = np.errstate(invalid="ignore", over="ignore", divide="ignore")
+"""Networks that overflow make values that are not finite; the numbers then are, too, and callers look at them."""
 
 
 class Measured(Protocol):
@@ -68,7 +78,7 @@ class LayerShift:
         name: Of the layer.
         mean_shift: float64 (channels,), in stored standard deviations.
         log_variance_ratio: float64 (channels,), natural logarithm.
-        divergence: float64 (channels,), symmetric Kullback-Leibler divergence in nats.
+        divergence: float64 (channels,), symmetric Kullback-Leibler divergence in nats, with the ratio's sign.
         mean_error: float64 (channels,), standard error of `mean_shift`.
         ratio_error: float64 (channels,), standard error of `log_variance_ratio`.
     """
@@ -97,7 +107,11 @@ class LayerShift:
 
     @property
     def typical_divergence(self) -> float:
-        """Symmetric Kullback-Leibler divergence of a channel with the two typical values, in nats."""
+        """Jeffreys' divergence of a channel with the two typical values, the ratio's taken as positive, in nats.
+
+        It is neither a median of `divergence` nor symmetric in the sign of the ratio: where the pictures vary less than
+        is stored and their mean is shifted by d, it is lower by d² sinh(`typical_log_ratio`) than with the sign.
+        """
         return float(_divergence(self.typical_mean_shift, self.typical_log_ratio))
 
     @property
@@ -115,7 +129,7 @@ class Shift:
         layers: In depth order.
         mean_shift: Median over layers of their typical mean shift, in stored standard deviations.
         log_ratio: Median over layers of their typical size of the log variance ratio.
-        divergence: Median over layers of their typical divergence, in nats.
+        divergence: Median over layers of their typical divergence, in nats; see `LayerShift.typical_divergence`.
     """
 
     layers: tuple[LayerShift, ...]
@@ -124,6 +138,7 @@ class Shift:
     divergence: float
 
 
+@_QUIET
 def pooled(layer: Measured, rows: Sequence[int] | Array | None = None) -> tuple[Array, Array]:
     """Mean and biased variance of a layer's input over some pictures, all places together.
 
@@ -139,6 +154,7 @@ def pooled(layer: Measured, rows: Sequence[int] | Array | None = None) -> tuple[
     return middle, np.maximum(square.mean(axis=0) - middle**2, 0.0)
 
 
+@_QUIET
 def layer_shift(layer: Measured, rows: Sequence[int] | Array | None = None) -> LayerShift:
     """How far some pictures are from what a layer has stored; arguments as in `pooled`."""
     mean, square = (_chosen(table, rows) for table in (layer.mean, layer.square))
@@ -158,6 +174,7 @@ def layer_shift(layer: Measured, rows: Sequence[int] | Array | None = None) -> L
     return LayerShift(layer.name, away, ratio, _divergence(away, ratio), mean_error, ratio_error)
 
 
+@_QUIET
 def shift_of(layers: Sequence[Measured], rows: Sequence[int] | Array | None = None) -> Shift:
     """How far some pictures are from what all layers have stored; all numbers are 0 without layers."""
     found = tuple(layer_shift(layer, rows) for layer in layers)
@@ -168,6 +185,7 @@ def shift_of(layers: Sequence[Measured], rows: Sequence[int] | Array | None = No
     return Shift(found, float(np.median(means)), float(np.median(ratios)), float(np.median(divergences)))
 
 
+@_QUIET
 def divergence_interval(
     layers: Sequence[Measured],
     *,
@@ -207,11 +225,13 @@ def _chosen(table: Array, rows: Sequence[int] | Array | None) -> Array:
     return np.asarray(table if rows is None else table[rows], np.float64)
 
 
+@_QUIET
 def _typical(values: Array, errors: Array) -> float:
     """Median of absolute values, each without what its standard error alone would add to its square."""
     return float(np.median(np.sqrt(np.maximum(values**2 - np.where(np.isfinite(errors), errors, np.inf) ** 2, 0.0))))
 
 
+@_QUIET
 def _divergence(away: Any, ratio: Any) -> Any:  # noqa: ANN401 - floats or arrays
     """Jeffreys' divergence of N(away, e^ratio) and N(0, 1)."""
     return 0.5 * (np.exp(ratio) + np.exp(-ratio) - 2 + away**2 * (1 + np.exp(-ratio)))

@@ -114,7 +114,8 @@ def _left(layer: Moving) -> tuple[float, float, float]:
     ratio = (np.asarray(layer.stored_variance, np.float64) + layer.epsilon) / found
     distance = np.abs(np.asarray(layer.stored_mean, np.float64) - mean) / np.sqrt(found)
     left = share_left(distance, ratio)
-    last = int(np.argsort(left)[int((1 - CHANNELS) * len(left))])
+    spared = int(round((1 - CHANNELS) * len(left), 6))  # rounded, since 0.1 of 10 is 0.9999999999999998 here
+    last = int(np.argsort(left)[spared])
     return float(left[last]), float(ratio[last]), float(distance[last])
 
 

@@ -164,6 +164,51 @@ def test_advice_comes_with_how_often_it_was_right(
 
 
 @pytest.mark.parametrize(
+    ("change", "policies"),
+    [
+        ({}, ["freeze-all", "fine-tune", "bn-stats", "bn-affine", "bn-trainable:stats=precise"]),
+        ({"p_value": 0.02}, ["freeze-all", "fine-tune", "unfreeze-top-k:k=2"]),
+        ({"re_estimated": Scores(0.2, 0.5, -0.7)}, ["freeze-all", "fine-tune", "unfreeze-top-k:k=2"]),
+        (None, ["freeze-all", "fine-tune", "unfreeze-top-k:k=2"]),
+    ],
+)
+def test_new_statistics_are_compared_only_where_features_gain(
+    zoo: Zoo,
+    asked: list[dict[str, Any]],
+    diagnosis: Diagnosis,
+    monkeypatch: pytest.MonkeyPatch,
+    change: dict[str, Any] | None,
+    policies: list[str],
+) -> None:
+    """The same shift: features that gain, by chance, that lose, and that were not scored."""
+    effect = None if change is None else dataclasses.replace(diagnosis.effect, **change)
+    advice = Advice(policy="fine-tune", reason="a reason", reliability="81% of 28 cells.")
+    found = dataclasses.replace(diagnosis, effect=effect, advice=advice)
+    monkeypatch.setattr("zoo.diagnosing.diagnose", lambda *_, **__: found)
+    text = " ".join(zoo("diagnose", "photos", "-b", "odd", columns=200).stdout.split())
+    assert " ".join(f"-p {policy}" for policy in policies) == text[text.index("-p freeze-all") :]
+
+
+@pytest.mark.parametrize(("name", "told"), [("doubtful-inputs", True), ("wrong-inputs", False), ("untrained", False)])
+def test_only_what_is_sure_holds_the_next_command_back(
+    zoo: Zoo,
+    asked: list[dict[str, Any]],
+    diagnosis: Diagnosis,
+    monkeypatch: pytest.MonkeyPatch,
+    name: Any,
+    *,
+    told: bool,
+) -> None:
+    """Inputs that may be wrong are shown, and a command that compares policies with them."""
+    first = Verdict(name, "inputs and so on", "Red and blue may be swapped.", "Look at the files.")
+    found = dataclasses.replace(diagnosis, verdicts=(first, *diagnosis.verdicts))
+    monkeypatch.setattr("zoo.diagnosing.diagnose", lambda *_, **__: found)
+    text = " ".join(zoo("diagnose", "photos", "-b", "odd", columns=200).stdout.split())
+    assert "! inputs and so on" in text
+    assert ("zoo compare" in text) == told
+
+
+@pytest.mark.parametrize(
     ("words", "message"),
     [
         ((), "no pictures to work on"),

@@ -16,6 +16,7 @@ from zoo import diagnosing
 from zoo.contracts import Backbone, Block, Weights
 from zoo.errors import SourceError, UsageError, WeightsError
 from zoo.hookspecs import hookimpl
+from zoo.inputs import Finding
 from zoo.pixels import prepare
 from zoo.plugins import load_catalog
 from zoo.testing import tiny_backbone
@@ -166,6 +167,19 @@ def test_random_weights_and_no_batch_norm_are_told(ask: Any) -> None:
     found = ask("bare:weights=none")
     assert names(found) == ["no-batch-norm"]
     assert found.layers == ()
+
+
+@pytest.mark.parametrize(("sure", "name"), [(True, "wrong-inputs"), (False, "doubtful-inputs")])
+def test_inputs_in_doubt_are_told_and_hold_no_advice_back(
+    ask: Any, monkeypatch: pytest.MonkeyPatch, *, sure: bool, name: str
+) -> None:
+    """Of inputs that are surely wrong no advice follows; neither are called fitting."""
+    finding = Finding("swapped", "Red and blue may be swapped.", "Look at the files.", sure=sure)
+    monkeypatch.setattr("zoo.readings.counted", lambda *_, **__: (finding, 0))
+    found = ask("fitting", epochs=20)
+    assert names(found) == [name, "fit"]
+    assert not found.fits
+    assert (found.advice is None) == sure
 
 
 def test_the_test_part_is_not_decoded(ask: Any, monkeypatch: pytest.MonkeyPatch) -> None:

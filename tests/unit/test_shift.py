@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from zoo.inputs import gain, response
 from zoo.shift import divergence_interval, layer_shift, pooled, shift_of
 
 
@@ -94,3 +95,30 @@ def test_the_interval_holds_the_divergence() -> None:
     assert low < 1.0 < high  # of a mean that is one deviation off
     narrow = divergence_interval(many)
     assert narrow[1] - narrow[0] < (high - low) / 2
+
+
+@pytest.mark.parametrize(
+    "values", [[np.nan] * 3, [np.inf] * 3, [np.inf, -np.inf, 1.0], [np.nan, 1.0, 2.0], [1e200] * 3]
+)
+def test_values_that_are_not_finite_are_told_by_the_numbers_and_not_by_warnings(values: list[float]) -> None:
+    """NumPy's warnings would reach the user in the middle of `fit`; here they would be errors."""
+    mean = np.tile(np.array(values)[:, None], (4, 5))
+    with np.errstate(over="ignore"):
+        layer = Layer(mean, mean**2, np.zeros(5), np.ones(5), epsilon=1e-3)
+    found = response([layer, layer])
+    assert not np.isfinite(found.misfit)
+    gain(found.strength, found.strength)
+    assert not np.isfinite(shift_of([layer]).layers[0].divergence).any()
+    divergence_interval([layer], draws=5)
+
+
+def test_the_divergence_of_a_layer_takes_the_ratio_as_positive() -> None:
+    """As documented: pictures that vary less, by d² sinh(ratio) below Jeffreys' divergence with the sign."""
+    layer = drawn(4000, mean=1.0, deviation=0.5, channels=50)
+    found = layer_shift(layer)
+    with_sign = float(np.median(found.divergence))
+    assert found.typical_divergence < with_sign
+    lower = found.typical_mean_shift**2 * np.sinh(found.typical_log_ratio)
+    assert with_sign - found.typical_divergence == pytest.approx(lower, rel=0.03)
+    still = layer_shift(drawn(4000, deviation=0.5, channels=50))
+    assert still.typical_divergence == pytest.approx(float(np.median(still.divergence)), rel=0.03)

@@ -74,6 +74,18 @@ def test_a_variance_below_epsilon_is_no_further_than_epsilon() -> None:
     )
 
 
+@pytest.mark.parametrize("channels", [10, 30, 40, 320])
+def test_nine_channels_in_ten_are_waited_for(channels: int) -> None:
+    """The tenth that is farthest is not, to the channel: 1, 3, 4 and 32, whatever binary fractions make of a tenth."""
+    values = np.repeat(normal(channels=1), channels, axis=2)
+    far = np.arange(channels) < channels // 10
+    one = layer(values)
+    one.stored_variance = np.where(far, 255.0**2, 1.0)
+    assert layer_steps(one) == 0
+    one.stored_variance = np.where(np.roll(far, 1) | far, 255.0**2, 1.0)
+    assert layer_steps(one) > 1000
+
+
 def test_the_slowest_layer_decides_and_a_momentum_that_suffices_is_solved_for() -> None:
     """With that momentum the planned steps are enough, with a higher one they are not."""
     layers = [layer(normal(), name="near"), layer(normal(), variance=255.0**2, name="far")]
@@ -98,6 +110,17 @@ def test_larger_batches_scatter_less() -> None:
     assert found[0].error == pytest.approx(np.sqrt(1.25) / 2 / scale, rel=0.1)
     assert found[1].error == pytest.approx(found[0].error / 2)
     assert found[1].needed == found[0].needed == pytest.approx(5, abs=1)
+
+
+def test_a_class_with_one_picture_is_left_out() -> None:
+    """The number is that of the other classes; with a single one of them left nothing is said."""
+    draw, labels = np.random.default_rng(0), np.repeat([0, 1], 30)
+    values = draw.normal(0, 1, (60, 4, 20)) + labels[:, None, None]
+    more = np.concatenate([values, np.full((1, 4, 20), 50.0)])
+    expected = batch_noise([layer(values)], labels, batch_size=8)
+    assert expected is not None
+    assert batch_noise([layer(more)], np.r_[labels, 2], batch_size=8) == expected
+    assert batch_noise([layer(more)], np.r_[np.zeros(60, int), 1], batch_size=8) is None
 
 
 def test_noise_needs_classes_that_differ() -> None:

@@ -45,10 +45,22 @@ def test_shifted_is_what_is_far_or_what_gains(divergence: float, gain: float, p_
     assert set(said(divergence, effect=effect(gain, p_value))) == {name}
 
 
-def test_the_remedy_follows_the_effect() -> None:
-    """Statistics of the pictures are advised where they help, and not where they do not."""
-    assert "Try bn-stats" in said(1.0, effect=effect(0.2, 0.0001))["shifted"].remedy
-    assert "do not help" in said(1.0, effect=effect(-0.1, 0.5))["shifted"].remedy
+@pytest.mark.parametrize(("gain", "p_value"), [(-0.1, 0.5), (-0.1, 0.0001), (0.1, 0.02), (0.0, 0.0001), (None, None)])
+def test_statistics_that_do_not_help_are_not_advised(gain: float | None, p_value: float) -> None:
+    """A loss, a difference that chance may make, none, or none measured: policies on stored statistics."""
+    verdict = said(1.0, effect=None if gain is None else effect(gain, p_value))["shifted"]
+    assert verdict.title == "statistics are shifted"
+    assert "bn-stats" not in verdict.remedy
+    assert "bn-trainable" not in verdict.remedy
+    order = [verdict.remedy.index(name) for name in ("unfreeze-top-k:k=2", "fine-tune", "bn-affine")]
+    assert order == sorted(order)
+
+
+def test_statistics_that_help_are_advised_cheapest_first() -> None:
+    """Features gain beyond chance."""
+    verdict = said(1.0, effect=effect(0.2, 0.0001))["shifted"]
+    order = [verdict.remedy.index(name) for name in ("bn-stats", "bn-affine", "bn-trainable:stats=precise")]
+    assert order == sorted(order)
 
 
 def test_wrong_inputs_come_first_and_are_mended_first() -> None:
@@ -58,6 +70,17 @@ def test_wrong_inputs_come_first_and_are_mended_first() -> None:
     assert found["wrong-inputs"].title == "inputs look wrongly scaled"
     assert found["shifted"].remedy.startswith("Mend the inputs first")
     assert "wrong-inputs" not in said(finding=Finding("grey", "A fact.", "A hint."))
+
+
+def test_what_is_only_likely_of_inputs_is_said_with_may() -> None:
+    """It comes first too, and what else is said stays as it would be without."""
+    doubt = Finding("swapped", "Red and blue may be swapped.", "Look at the files.", sure=False)
+    found = said(12.0, finding=doubt)
+    assert list(found) == ["doubtful-inputs", "shifted"]
+    assert found["doubtful-inputs"].title == "inputs may be wrong: swapped"
+    assert "may be" in found["doubtful-inputs"].reason
+    assert not found["doubtful-inputs"].good
+    assert found["shifted"] == said(12.0)["shifted"]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from rich.text import Text
 from zoo import figures
 from zoo.cli import screen, tables
 from zoo.diagnosis_page import basis
+from zoo.verdicts import gains
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -51,7 +52,7 @@ def show_diagnosis(
         screen.say(console, text, label=label)
 
 
-_SHIFTS = frozenset({"shifted", "few-steps", "small-batch"})
+_NOTHING_TO_COMPARE = frozenset({"wrong-inputs", "untrained", "no-batch-norm"})
 
 
 def _lines(found: Diagnosis, data: str, page: Path | None) -> Iterator[tuple[str, str]]:
@@ -72,13 +73,13 @@ def _lines(found: Diagnosis, data: str, page: Path | None) -> Iterator[tuple[str
 
 
 def _next_policies(found: Diagnosis) -> list[str]:
-    """What to compare: the cheapest, what is advised, and what adapts to a shift; nothing while inputs are wrong."""
-    names = {verdict.name for verdict in found.verdicts}
-    if "wrong-inputs" in names:
+    """What to compare: the cheapest, what is advised, and what does best; new statistics only where features gain."""
+    if _NOTHING_TO_COMPARE & {verdict.name for verdict in found.verdicts}:
         return []
     advised = [found.advice.policy] if found.advice is not None else []
-    shifted = ["bn-stats", "bn-affine", "bn-trainable:stats=precise"] if names & _SHIFTS else []
-    return list(dict.fromkeys(["freeze-all", *advised, *shifted]))
+    new_statistics = ["bn-stats", "bn-affine", "bn-trainable:stats=precise"]
+    rest = new_statistics if gains(found.effect) else ["unfreeze-top-k:k=2"]
+    return list(dict.fromkeys(["freeze-all", *advised, *rest]))
 
 
 def _drawn(layers: Sequence[LayerDiagnosis], *, width: int) -> Table:
