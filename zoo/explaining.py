@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from zoo.building import Built
     from zoo.contracts import KerasModel
     from zoo.dataset import Dataset
+    from zoo.errors import DivergedError
     from zoo.events import Observer
     from zoo.explanations import Explanation
     from zoo.nearness import Likeness
@@ -123,10 +124,21 @@ def explanation_of(
         return None
 
 
-def explain_divergence(recipe: Recipe, history: tuple[EpochRecord, ...], reason: str) -> Explanation:
-    """The causes of a run without scores, from what is known without its network."""
-    rates = [record.learning_rate for record in history]
-    given = [recipe.learning_rate] if isinstance(recipe.learning_rate, float) else []
+def explain_divergence(
+    recipe: Recipe, history: tuple[EpochRecord, ...], error: DivergedError, *, wrong_input: str = ""
+) -> Explanation:
+    """The causes of a run without scores, from what is known without its network.
+
+    Args:
+        recipe: What was run.
+        history: Epochs that ended before.
+        error: That ended it, with the rate of its step where there was one.
+        wrong_input: As in `explanation_of`.
+    """
+    rate = error.learning_rate
+    if rate is None:
+        given = [recipe.learning_rate] if isinstance(recipe.learning_rate, float) else []
+        rate = max((*given, *(record.learning_rate for record in history)), default=0.0)
     return not_learning.explain(
         Facts(
             classes=recipe.classes,
@@ -136,8 +148,10 @@ def explain_divergence(recipe: Recipe, history: tuple[EpochRecord, ...], reason:
             history=history,
             epochs=recipe.epochs,
             patience=recipe.patience,
-            learning_rate=max((*given, *rates), default=0.0),
-            diverged=reason,
+            learning_rate=rate,
+            wrong_input=wrong_input,
+            diverged=error.message,
+            solved=error.learning_rate == 0,
         )
     )
 

@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 
 import zoo
-from zoo import explaining, statistics
+from zoo import experiment, explaining, statistics
 from zoo.comparison import leaderboard
+from zoo.errors import DivergedError
 from zoo.explaining import Done, explanation_of
 from zoo.forward import value_of
 from zoo.prefix import FeatureCache
@@ -65,6 +66,47 @@ def test_a_run_that_diverged_keeps_its_cause(fit: Callable[..., zoo.Run], tmp_pa
     assert record.status == "diverged"
     assert record.explanation is not None
     assert record.explanation.causes[0].name == "learning rate too high"
+    assert "at learning rate 1e+30" in record.explanation.causes[0].measurement
+
+
+def test_a_divergence_names_only_a_rate_that_is_known(bench: Any) -> None:
+    """That of the step, not the one that was left to the policy; none where no step is known; none of a solved head."""
+
+    def causes(rate: float | None, wrong: str = "") -> list[Any]:
+        error = DivergedError("It is not finite.")
+        error.learning_rate = rate
+        return list(explaining.explain_divergence(bench.recipe("freeze-all"), (), error, wrong_input=wrong).causes)
+
+    assert bench.recipe("freeze-all").learning_rate is None
+    (stepped,), (unknown,), (solved,) = causes(0.4), causes(None), causes(0.0)
+    assert "at learning rate 0.4" in stepped.measurement
+    assert "(0.04)" in stepped.remedy
+    assert (unknown.name, unknown.figures) == ("learning rate too high", {})
+    assert unknown.weight < stepped.weight
+    assert "learning rate" not in unknown.measurement
+    assert solved.name == "unknown"
+    assert "rate" not in solved.measurement + solved.remedy
+    assert causes(None, "values are divided by 255 twice")[0].name == "wrong input"
+
+
+def test_a_fault_in_explaining_a_divergence_is_a_note(
+    fit: Callable[..., zoo.Run], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The record is stored as diverged all the same, and the observer is told."""
+    monkeypatch.setattr(experiment, "explain_divergence", lambda *_, **__: 1 / 0)
+    heard: list[str] = []
+    with pytest.raises(DivergedError):
+        fit(
+            learning_rate=1e30,
+            policy="from-scratch",
+            optimiser="sgd",
+            observe=lambda event: heard.append(getattr(event, "text", "")),
+        )
+    with Store(tmp_path / "store0") as opened:
+        (record,) = opened.runs()
+    assert record.status == "diverged"
+    assert record.explanation is None
+    assert "The divergence could not be explained: ZeroDivisionError: division by zero" in heard
 
 
 def test_a_good_row_gets_nothing(fit: Callable[..., zoo.Run]) -> None:

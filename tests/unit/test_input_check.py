@@ -206,3 +206,16 @@ def test_grey_is_told_mildly(items: Catalog, tmp_path: Path) -> None:
     told = [event for event in heard if isinstance(event, Note) and "pictures looked at are grey" in event.text]
     assert [event.level for event in told] == ["info"]
     assert not wrong(heard)
+
+
+def test_a_run_that_diverges_keeps_what_is_wrong_with_its_inputs(items: Catalog, swapped: Path, tmp_path: Path) -> None:
+    """In its notes, and as the first cause of its explanation."""
+    given = {**KNOWING, "policy": "unfreeze-all", "learning_rate": 1e30, "optimiser": "sgd", "catalog": items, "observe": lambda _: None}
+    with pytest.raises(zoo.TrainingError):
+        zoo.fit(swapped, store=tmp_path / "s", **given)
+    with Store(tmp_path / "s") as opened:
+        (record,) = opened.runs()
+    assert record.status == "diverged"
+    assert [note for note in record.notes if note.startswith("Red and blue")]
+    assert record.explanation is not None
+    assert record.explanation.causes[0].name == "wrong input"
