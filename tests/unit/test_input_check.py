@@ -210,7 +210,14 @@ def test_grey_is_told_mildly(items: Catalog, tmp_path: Path) -> None:
 
 def test_a_run_that_diverges_keeps_what_is_wrong_with_its_inputs(items: Catalog, swapped: Path, tmp_path: Path) -> None:
     """In its notes, and as the first cause of its explanation."""
-    given = {**KNOWING, "policy": "unfreeze-all", "learning_rate": 1e30, "optimiser": "sgd", "catalog": items, "observe": lambda _: None}
+    given = {
+        **KNOWING,
+        "policy": "unfreeze-all",
+        "learning_rate": 1e30,
+        "optimiser": "sgd",
+        "catalog": items,
+        "observe": lambda _: None,
+    }
     with pytest.raises(zoo.TrainingError):
         zoo.fit(swapped, store=tmp_path / "s", **given)
     with Store(tmp_path / "s") as opened:
