@@ -317,8 +317,8 @@ def _too_good(
 def _evidence(done: Done, dataset: Dataset, found: _Found | None) -> Evidence:
     """How near the sides lie to each other, and what trivial cues reach."""
     rows = [_rows(len(side.labels), most) for side, most in zip(done.sides, KNOWN, strict=True)]
-    pixels = [side.pixels[chosen] for side, chosen in zip(done.sides, rows, strict=True)]
-    likenesses = [(nearness.by_thumbnails(pixels[0], pixels[1]), rows[1], rows[0])]
+    small = [nearness.thumbnails(side.pixels, chosen) for side, chosen in zip(done.sides, rows, strict=True)]
+    likenesses = [(nearness.by_thumbnails(*small), rows[1], rows[0])]
     if found is not None:
         by_features = nearness.by_features(found.train, found.validation)
         likenesses.insert(0, (by_features, found.validation_rows, found.train_rows))
@@ -328,7 +328,7 @@ def _evidence(done: Done, dataset: Dataset, found: _Found | None) -> Evidence:
     ]
     from zoo import cues  # SciPy takes a moment to import
 
-    told = cues.cues_of((pictures[0], pixels[0]), (pictures[1], pixels[1]))
+    told = cues.cues_of(*zip(pictures, (side.pixels for side in done.sides), rows, strict=True))
     labels = done.sides[0].labels[rows[0]], done.sides[1].labels[rows[1]]
     return likenesses, cues.reached(told, *labels, classes=len(done.recipe.classes))
 

@@ -43,7 +43,7 @@ def fit(photos: Path, catalog: Catalog, tmp_path: Path) -> Callable[..., zoo.Run
 
 def test_a_rate_that_is_too_low_is_told_everywhere(fit: Callable[..., zoo.Run]) -> None:
     """By the run, by its record in the store, and on the board, also after it was written as JSON and read again."""
-    run = fit(learning_rate=1e-7)
+    run = fit(learning_rate=1e-7, epochs=30, batch_size=4, patience=None)
     assert run.explanation is not None
     assert run.explanation.matter == "not learning"
     assert run.explanation.causes[0].name == "learning rate too low"

@@ -27,6 +27,7 @@ def likeness(*, across: float = 0.4, within: float = 0.4, copies: int = 0, scene
         partner=np.arange(N),
         within=within + draw.uniform(-0.1, 0.1, 200),
         scenes=scenes,
+        components=64,
         count=300,
     )
 
