@@ -81,10 +81,19 @@ class Looks:
     Attributes:
         neighbours: Accuracy of the nearest neighbour by features.
         evidence: How near the two sides lie to each other, and what trivial cues reach.
+        frozen: How many rows have run that may have left features.
+        missed: How many had, when features were looked for and not found: nobody looks again before there are more.
     """
 
     neighbours: dict[tuple[str, ...], dict[str, float]] = field(default_factory=dict)
     evidence: dict[tuple[str, ...], Evidence] = field(default_factory=dict)
+    frozen: dict[tuple[str, ...], int] = field(default_factory=dict)
+    missed: dict[tuple[str, ...], int] = field(default_factory=dict)
+
+    def count(self, done: Done) -> None:
+        """Counts a row that may have left features: one with a phase in which the backbone was closed."""
+        if any(not phase.open_blocks for phase in done.built.phases):
+            self.frozen[self.key(done)] = self.frozen.get(self.key(done), 0) + 1
 
     @staticmethod
     def key(done: Done) -> tuple[str, ...]:
@@ -114,11 +123,12 @@ def explanation_of(
         wrong_input: What is wrong with the pictures as the network gets them, where something is known to be.
         observe: Told why there is no explanation where there should be one.
     """
-    simple = {} if thumbnails is None else {THUMBNAILS: thumbnails}
+    simple, looks = {} if thumbnails is None else {THUMBNAILS: thumbnails}, looks or Looks()
     try:
+        looks.count(done)
         if at_chance(done.scores, _majority(done.sides[1]), done.trained.history):
             return not_learning.explain(_facts(done, dataset, cache, simple, wrong_input))
-        return _too_good(done, dataset, cache, simple, looks or Looks())
+        return _too_good(done, dataset, cache, simple, looks)
     except Exception as error:  # noqa: BLE001 - a run that is finished must not fail for what is said about it
         observe(Note(f"The score could not be explained: {type(error).__name__}: {error}"))
         return None
@@ -290,13 +300,14 @@ def _too_good(
     validation = done.sides[1]
     majority, accuracy, count = _majority(validation), done.scores.accuracy, done.scores.n
     key, found = Looks.key(done), None
-    if key not in looks.neighbours and _is_pretrained(done.recipe):
-        found = _features(done, cache, sample=False)
-        if found is not None:
-            looks.neighbours[key] = _neighbour(done, found)
-    neighbours = {**neighbours, **looks.neighbours.get(key, {})}
-    if not too_good.is_suspicious(accuracy, count, majority=majority, neighbours=neighbours):
-        return None
+
+    def asks(near: Mapping[str, float]) -> bool:
+        return too_good.is_suspicious(accuracy, count, majority=majority, neighbours=near)
+
+    if not asks({**neighbours, **looks.neighbours.get(key, {})}):
+        found = _left(done, cache, looks) if asks({FEATURES: 1.0}) else None  # else no neighbour makes it suspicious
+        if found is None or not asks(looks.neighbours[key]):
+            return None
     if key not in looks.evidence:
         if _is_pretrained(done.recipe):
             found = found or _features(done, cache, sample=True)
@@ -312,6 +323,20 @@ def _too_good(
         cues=reached,
     )
     return too_good.explain(suspicion, names=(dataset.ids("train"), dataset.ids("validation")))
+
+
+def _left(done: Done, cache: FeatureCache, looks: Looks) -> _Found | None:
+    """Features that a frozen row has left, if they are new; to look for them costs a fingerprint of the network."""
+    key = Looks.key(done)
+    rows = looks.frozen.get(key, 0)
+    if not _is_pretrained(done.recipe) or key in looks.neighbours or looks.missed.get(key) == rows:
+        return None
+    found = _features(done, cache, sample=False)
+    if found is None:
+        looks.missed[key] = rows
+    else:
+        looks.neighbours[key] = _neighbour(done, found)
+    return found
 
 
 def _evidence(done: Done, dataset: Dataset, found: _Found | None) -> Evidence:

@@ -263,3 +263,35 @@ def test_no_explanation_costs_no_pass(done: Done, bench: Any, monkeypatch: pytes
     heard: list[object] = []
     assert explanation_of(ordinary, None, FeatureCache(), thumbnails=0.5, observe=heard.append) is None  # type: ignore[arg-type]
     assert heard == []
+
+
+def test_features_are_looked_for_once_until_another_row_may_have_left_some(
+    done: Done, bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A miss is remembered for all rows and seeds; a frozen row makes it worth another look; then it is a hit."""
+    monkeypatch.setattr(explaining, "_is_pretrained", lambda _: True)
+    looked: list[bool] = []
+    plain = explaining._features
+
+    def watched(*given: Any, sample: bool) -> Any:
+        looked.append(sample)
+        return plain(*given, sample=sample)
+
+    monkeypatch.setattr(explaining, "_features", watched)
+    good = dataclasses.replace(done, scores=dataclasses.replace(done.scores, accuracy=0.98, n=400))
+    looks, cache = explaining.Looks(), FeatureCache()
+    for _ in range(3):
+        assert explaining._too_good(good, None, cache, {}, looks) is None  # type: ignore[arg-type]
+    assert looked == [False]
+    low = dataclasses.replace(good, scores=dataclasses.replace(done.scores, accuracy=0.5))
+    assert explaining._too_good(low, None, cache, {}, explaining.Looks()) is None  # type: ignore[arg-type]
+    assert looked == [False]  # hardly above guessing: no neighbour makes that suspicious
+    frozen = bench.recipe("freeze-all")
+    built = bench.build(frozen)
+    bench.train(built, frozen, cache=cache)
+    looks.count(dataclasses.replace(good, built=built))
+    monkeypatch.setattr(explaining, "_neighbour", lambda *_: {explaining.FEATURES: 0.1})
+    for _ in range(2):
+        assert explaining._too_good(good, None, cache, {}, looks) is None  # type: ignore[arg-type]
+    assert looked == [False, False]
+    assert looks.neighbours == {explaining.Looks.key(good): {explaining.FEATURES: 0.1}}
