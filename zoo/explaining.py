@@ -137,14 +137,7 @@ def explanation_of(
 def explain_divergence(
     recipe: Recipe, history: tuple[EpochRecord, ...], error: DivergedError, *, wrong_input: str = ""
 ) -> Explanation:
-    """The causes of a run without scores, from what is known without its network.
-
-    Args:
-        recipe: What was run.
-        history: Epochs that ended before.
-        error: That ended it, with the rate of its step where there was one.
-        wrong_input: As in `explanation_of`.
-    """
+    """The causes of a run without scores, from what is known without its network: epochs that ended, and the error."""
     rate = error.learning_rate
     if rate is None:
         given = [recipe.learning_rate] if isinstance(recipe.learning_rate, float) else []
@@ -211,15 +204,12 @@ def _simple(done: Done, cache: FeatureCache) -> dict[str, float]:
     if found is None:
         return {}
     learner, validation = done.sides
-    known, truth = learner.labels[found.train_rows], validation.labels[found.validation_rows]
+    truth = validation.labels[found.validation_rows]
     scale = logistic.Scale.of(found.train)
-    targets = np.eye(len(done.recipe.classes))[known]
+    targets = np.eye(len(done.recipe.classes))[learner.labels[found.train_rows]]
     (fitted,) = logistic.path(scale.apply(found.train), targets, (_PENALTY,))
     probed = (scale.apply(found.validation) @ fitted.kernel + fitted.bias).argmax(axis=1)
-    return {
-        FEATURES: float((nearest_labels(found.train, known, found.validation) == truth).mean()),
-        PROBE: float((probed == truth).mean()),
-    }
+    return {**_neighbour(done, found), PROBE: float((probed == truth).mean())}
 
 
 @dataclass(frozen=True)
