@@ -16,7 +16,7 @@ from PIL import Image
 from zoo import logistic
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from zoo.values import IntArray, Picture, UInt8Array
 
@@ -29,8 +29,10 @@ _STRIDE = 4
 _LEAST = 1e-3
 
 
-Side = tuple["Sequence[Picture]", "UInt8Array"]
-"""Pictures as the source lists them, and decoded: uint8 (n, side, side, channels)."""
+_CHUNK = 64
+
+Side = tuple["Sequence[Picture]", "UInt8Array", "IntArray"]
+"""Pictures as the source lists them; decoded ones, uint8 (n, side, side, channels); and the rows that these are in."""
 
 
 def cues_of(train: Side, validation: Side) -> dict[str, tuple[Array, Array]]:
@@ -40,10 +42,10 @@ def cues_of(train: Side, validation: Side) -> dict[str, tuple[Array, Array]]:
     """
     sides = (train, validation)
     found = {
-        "brightness and colour": _pair([_tones(pixels) for _, pixels in sides]),
-        "border": _pair([_border(pixels) for _, pixels in sides]),
+        "brightness and colour": _pair([_by_chunks(_tones, *side[1:]) for side in sides]),
+        "border": _pair([_by_chunks(_border, *side[1:]) for side in sides]),
     }
-    heads = [_head(picture) for pictures, _ in sides for picture in pictures]
+    heads = [_head(picture) for pictures, _, _ in sides for picture in pictures]
     known = [head for head in heads if head is not None]
     if len(known) == len(heads):
         cut = len(train[0])
@@ -89,6 +91,11 @@ def _one_hot(kinds: Sequence[str]) -> Array:
     names = sorted(set(kinds))
     table: Array = np.array([[kind == name for name in names] for kind in kinds], np.float64)
     return table
+
+
+def _by_chunks(figures: Callable[[UInt8Array], Array], pixels: UInt8Array, rows: IntArray) -> Array:
+    """Figures of pictures, few of which are held as full arrays at a time."""
+    return np.concatenate([figures(pixels[rows[at : at + _CHUNK]]) for at in range(0, len(rows), _CHUNK)])
 
 
 def _tones(pixels: UInt8Array) -> Array:

@@ -136,7 +136,13 @@ class TrainingError(ZooError):
 
 
 class DivergedError(TrainingError):
-    """The loss is not finite."""
+    """The loss is not finite.
+
+    Attributes:
+        learning_rate: Of the step that made it so; 0 where a head was solved; None where it is not known.
+    """
+
+    learning_rate: float | None = None
 
 
 class ReceiptError(TrainingError):

@@ -26,6 +26,7 @@ from zoo.forward import value_of
 from zoo.proof import check_delivered, early_notes, inference_accuracy, momenta_of, prove, verdict
 from zoo.rate_curve import read_curve, write_curve
 from zoo.recipe import item_origins, recipe_digest, row_digest
+from zoo.run_facts import fact_of
 from zoo.runtime import runtime
 from zoo.specs import channels_of
 
@@ -127,6 +128,7 @@ def run(
     record = bench.store.get(run_id)
     began = time.perf_counter()
     problem: ZooError | None = None
+    bench.inputs.last = None
     try:
         with clean_state(recipe.seed):
             record = _execute(record, bench) if batch_size is None else _with_batches_of(batch_size, record, bench)
@@ -140,11 +142,7 @@ def run(
         bench.networks.forget()  # nobody knows what state it is in
         problem = _explained(error, bench.catalog)
         bench.store.save_traceback(run_id, traceback.format_exc())
-        status: Status = "diverged" if isinstance(problem, DivergedError) else "failed"
-        record = dataclasses.replace(record, status=status, reason=in_one_line(problem.message, problem.hint))
-        if isinstance(problem, DivergedError):
-            told = explain_divergence(recipe, bench.store.get(run_id).history, problem.message)
-            record = dataclasses.replace(record, explanation=told)
+        record = _without_scores(record, problem, bench)
     record = dataclasses.replace(record, seconds=time.perf_counter() - began)
     bench.store.finish(record)
     if not bench.networks.keeps:
@@ -153,6 +151,22 @@ def run(
     if problem is not None and reraise:
         raise problem
     return record
+
+
+def _without_scores(record: RunRecord, problem: ZooError, bench: Bench) -> RunRecord:
+    """The record of a run that failed or diverged, with what is known of its inputs and its course."""
+    status: Status = "diverged" if isinstance(problem, DivergedError) else "failed"
+    wrong, notes = bench.inputs.last, record.notes
+    if wrong is not None and wrong.text not in notes:
+        notes = (wrong.text, *notes)
+    reason, told = in_one_line(problem.message, problem.hint), None
+    if isinstance(problem, DivergedError):
+        try:
+            history = bench.store.get(record.id).history
+            told = explain_divergence(record.recipe, history, problem, wrong_input=fact_of(wrong))
+        except Exception as error:  # noqa: BLE001 - the run must be stored, whatever goes wrong in what is said of it
+            bench.observe(Note(f"The divergence could not be explained: {type(error).__name__}: {error}"))
+    return dataclasses.replace(record, status=status, reason=reason, notes=notes, explanation=told)
 
 
 def identify(recipe: Recipe, catalog: Catalog, *, alpha: str = "") -> tuple[dict[str, Any], str]:
@@ -271,7 +285,7 @@ def _explained_score(done: Done, bench: Bench, wrong: Finding | None) -> Explana
         bench.cache,
         looks=bench.looks,
         thumbnails=_thumbnails(bench.store, done.recipe),
-        wrong_input="" if wrong is None or wrong.cause == "grey" else wrong.fact,
+        wrong_input=fact_of(wrong),
         observe=bench.observe,
     )
 

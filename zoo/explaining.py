@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from zoo.building import Built
     from zoo.contracts import KerasModel
     from zoo.dataset import Dataset
+    from zoo.errors import DivergedError
     from zoo.events import Observer
     from zoo.explanations import Explanation
     from zoo.nearness import Likeness
@@ -80,10 +81,19 @@ class Looks:
     Attributes:
         neighbours: Accuracy of the nearest neighbour by features.
         evidence: How near the two sides lie to each other, and what trivial cues reach.
+        frozen: How many rows have run that may have left features.
+        missed: How many had, when features were looked for and not found: nobody looks again before there are more.
     """
 
     neighbours: dict[tuple[str, ...], dict[str, float]] = field(default_factory=dict)
     evidence: dict[tuple[str, ...], Evidence] = field(default_factory=dict)
+    frozen: dict[tuple[str, ...], int] = field(default_factory=dict)
+    missed: dict[tuple[str, ...], int] = field(default_factory=dict)
+
+    def count(self, done: Done) -> None:
+        """Counts a row that may have left features: one with a phase in which the backbone was closed."""
+        if any(not phase.open_blocks for phase in done.built.phases):
+            self.frozen[self.key(done)] = self.frozen.get(self.key(done), 0) + 1
 
     @staticmethod
     def key(done: Done) -> tuple[str, ...]:
@@ -113,20 +123,25 @@ def explanation_of(
         wrong_input: What is wrong with the pictures as the network gets them, where something is known to be.
         observe: Told why there is no explanation where there should be one.
     """
-    simple = {} if thumbnails is None else {THUMBNAILS: thumbnails}
+    simple, looks = {} if thumbnails is None else {THUMBNAILS: thumbnails}, looks or Looks()
     try:
+        looks.count(done)
         if at_chance(done.scores, _majority(done.sides[1]), done.trained.history):
             return not_learning.explain(_facts(done, dataset, cache, simple, wrong_input))
-        return _too_good(done, dataset, cache, simple, looks or Looks())
+        return _too_good(done, dataset, cache, simple, looks)
     except Exception as error:  # noqa: BLE001 - a run that is finished must not fail for what is said about it
         observe(Note(f"The score could not be explained: {type(error).__name__}: {error}"))
         return None
 
 
-def explain_divergence(recipe: Recipe, history: tuple[EpochRecord, ...], reason: str) -> Explanation:
-    """The causes of a run without scores, from what is known without its network."""
-    rates = [record.learning_rate for record in history]
-    given = [recipe.learning_rate] if isinstance(recipe.learning_rate, float) else []
+def explain_divergence(
+    recipe: Recipe, history: tuple[EpochRecord, ...], error: DivergedError, *, wrong_input: str = ""
+) -> Explanation:
+    """The causes of a run without scores, from what is known without its network: epochs that ended, and the error."""
+    rate = error.learning_rate
+    if rate is None:
+        given = [recipe.learning_rate] if isinstance(recipe.learning_rate, float) else []
+        rate = max((*given, *(record.learning_rate for record in history)), default=0.0)
     return not_learning.explain(
         Facts(
             classes=recipe.classes,
@@ -136,8 +151,10 @@ def explain_divergence(recipe: Recipe, history: tuple[EpochRecord, ...], reason:
             history=history,
             epochs=recipe.epochs,
             patience=recipe.patience,
-            learning_rate=max((*given, *rates), default=0.0),
-            diverged=reason,
+            learning_rate=rate,
+            wrong_input=wrong_input,
+            diverged=error.message,
+            solved=error.learning_rate == 0,
         )
     )
 
@@ -187,15 +204,12 @@ def _simple(done: Done, cache: FeatureCache) -> dict[str, float]:
     if found is None:
         return {}
     learner, validation = done.sides
-    known, truth = learner.labels[found.train_rows], validation.labels[found.validation_rows]
+    truth = validation.labels[found.validation_rows]
     scale = logistic.Scale.of(found.train)
-    targets = np.eye(len(done.recipe.classes))[known]
+    targets = np.eye(len(done.recipe.classes))[learner.labels[found.train_rows]]
     (fitted,) = logistic.path(scale.apply(found.train), targets, (_PENALTY,))
     probed = (scale.apply(found.validation) @ fitted.kernel + fitted.bias).argmax(axis=1)
-    return {
-        FEATURES: float((nearest_labels(found.train, known, found.validation) == truth).mean()),
-        PROBE: float((probed == truth).mean()),
-    }
+    return {**_neighbour(done, found), PROBE: float((probed == truth).mean())}
 
 
 @dataclass(frozen=True)
@@ -276,13 +290,14 @@ def _too_good(
     validation = done.sides[1]
     majority, accuracy, count = _majority(validation), done.scores.accuracy, done.scores.n
     key, found = Looks.key(done), None
-    if key not in looks.neighbours and _is_pretrained(done.recipe):
-        found = _features(done, cache, sample=False)
-        if found is not None:
-            looks.neighbours[key] = _neighbour(done, found)
-    neighbours = {**neighbours, **looks.neighbours.get(key, {})}
-    if not too_good.is_suspicious(accuracy, count, majority=majority, neighbours=neighbours):
-        return None
+
+    def asks(near: Mapping[str, float]) -> bool:
+        return too_good.is_suspicious(accuracy, count, majority=majority, neighbours=near)
+
+    if not asks({**neighbours, **looks.neighbours.get(key, {})}):
+        found = _left(done, cache, looks) if asks({FEATURES: 1.0}) else None  # else no neighbour makes it suspicious
+        if found is None or not asks(looks.neighbours[key]):
+            return None
     if key not in looks.evidence:
         if _is_pretrained(done.recipe):
             found = found or _features(done, cache, sample=True)
@@ -300,11 +315,25 @@ def _too_good(
     return too_good.explain(suspicion, names=(dataset.ids("train"), dataset.ids("validation")))
 
 
+def _left(done: Done, cache: FeatureCache, looks: Looks) -> _Found | None:
+    """Features that a frozen row has left, if they are new; to look for them costs a fingerprint of the network."""
+    key = Looks.key(done)
+    rows = looks.frozen.get(key, 0)
+    if not _is_pretrained(done.recipe) or key in looks.neighbours or looks.missed.get(key) == rows:
+        return None
+    found = _features(done, cache, sample=False)
+    if found is None:
+        looks.missed[key] = rows
+    else:
+        looks.neighbours[key] = _neighbour(done, found)
+    return found
+
+
 def _evidence(done: Done, dataset: Dataset, found: _Found | None) -> Evidence:
     """How near the sides lie to each other, and what trivial cues reach."""
     rows = [_rows(len(side.labels), most) for side, most in zip(done.sides, KNOWN, strict=True)]
-    pixels = [side.pixels[chosen] for side, chosen in zip(done.sides, rows, strict=True)]
-    likenesses = [(nearness.by_thumbnails(pixels[0], pixels[1]), rows[1], rows[0])]
+    small = [nearness.thumbnails(side.pixels, chosen) for side, chosen in zip(done.sides, rows, strict=True)]
+    likenesses = [(nearness.by_thumbnails(*small), rows[1], rows[0])]
     if found is not None:
         by_features = nearness.by_features(found.train, found.validation)
         likenesses.insert(0, (by_features, found.validation_rows, found.train_rows))
@@ -314,7 +343,7 @@ def _evidence(done: Done, dataset: Dataset, found: _Found | None) -> Evidence:
     ]
     from zoo import cues  # SciPy takes a moment to import
 
-    told = cues.cues_of((pictures[0], pixels[0]), (pictures[1], pixels[1]))
+    told = cues.cues_of(*zip(pictures, (side.pixels for side in done.sides), rows, strict=True))
     labels = done.sides[0].labels[rows[0]], done.sides[1].labels[rows[1]]
     return likenesses, cues.reached(told, *labels, classes=len(done.recipe.classes))
 

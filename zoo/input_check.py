@@ -32,10 +32,12 @@ class InputCheck:
     Attributes:
         disk: Keeps findings for later calls and other processes; None keeps them in memory only.
         observe: Told, once for each network and pictures, what is wrong or has to be known.
+        last: What was found for the network that was asked about last; for runs that end before they have a record.
     """
 
     disk: DiskCache | None = None
     observe: Observer = ignore
+    last: Finding | None = None
     _found: dict[tuple[str, ...], Finding | None] = field(default_factory=dict, repr=False)
 
     def finding(
@@ -63,7 +65,8 @@ class InputCheck:
             self._found[key] = found if found is not None and found.sure else None
             if self._found[key] is not None:
                 self.observe(_note(self._found[key]))
-        return self._found[key]
+        self.last = self._found[key]
+        return self.last
 
     def _looked_up(
         self, backbone: KerasModel, side: Side, *, trained: bool, about: Mapping[str, str | int]

@@ -30,6 +30,9 @@ SCENE: dict[By, float] = {"features": 0.7, "thumbnails": 0.7}
 _MOST: dict[By, int] = {"features": 128, "thumbnails": 64}
 """Principal components at most; a fifth of the number of pictures if that is fewer."""
 
+LEAST = 12
+"""Principal components with fewer of which nothing is named: there high cosines arise by chance."""
+
 _SIDE = 8
 _CHUNK = 64
 
@@ -43,8 +46,10 @@ class Likeness:
         across: float64 (n,), of each validation picture the cosine to the most similar training picture.
         partner: int64 (n,), the row of that training picture.
         within: float64 (m,), the same of each training picture to the others.
-        scenes: Fewest groups, found greedily, that hold four fifths of all pictures.
+        scenes: Fewest groups, found greedily, that hold four fifths of all pictures; with fewer than `LEAST`
+            components every picture is a group of its own.
         count: Number of pictures, both sides together.
+        components: Number of principal components that were compared.
     """
 
     by: By
@@ -53,11 +58,12 @@ class Likeness:
     within: Array
     scenes: int
     count: int
+    components: int
 
     @property
     def near(self) -> Array:
-        """Bool (n,), whether a validation picture has a near-copy among the training pictures."""
-        copies: Array = self.across >= NEAR[self.by]
+        """Bool (n,), whether a validation picture has a near-copy in training; never with fewer than `LEAST`."""
+        copies: Array = (self.across >= NEAR[self.by]) & (self.components >= LEAST)
         return copies
 
     @property
@@ -75,13 +81,19 @@ class Likeness:
         return (self.excess - 0.5) / math.sqrt((n + m + 1) / (12 * n * m))
 
 
-def thumbnails(pixels: UInt8Array) -> Array:
-    """float64 (n, 8 · 8 · channels), mean colours of the fields of each picture, uint8 (n, side, side, channels)."""
-    count, side, _, channels = pixels.shape
+def thumbnails(pixels: UInt8Array, rows: IntArray | None = None) -> Array:
+    """float64 (n, 8 · 8 · channels), mean colours of the fields of pictures, uint8 (n, side, side, channels).
+
+    Args:
+        pixels: Only some of which are held as full arrays at a time.
+        rows: Of which pictures; None for all.
+    """
+    rows = np.arange(len(pixels)) if rows is None else rows
+    count, (side, _, channels) = len(rows), pixels.shape[1:]
     edges = np.linspace(0, side, _SIDE + 1).astype(np.int64)[:-1]
     made = np.empty((count, _SIDE, _SIDE, channels))
     for start in range(0, count, _CHUNK):
-        part = np.asarray(pixels[start : start + _CHUNK], np.float64)
+        part = np.asarray(pixels[rows[start : start + _CHUNK]], np.float64)
         sums = np.add.reduceat(np.add.reduceat(part, edges, axis=1), edges, axis=2)
         widths = np.diff([*edges, side])
         made[start : start + _CHUNK] = sums / np.multiply.outer(widths, widths)[None, :, :, None]
@@ -120,17 +132,28 @@ def whitened(vectors: Array, *, most: int, rows: int | None = None) -> Array:
 
 def feature_table(vectors: Array) -> tuple[Array, Array]:
     """Cosines between all pictures, float64 (n, n), by pooled features (n, width): whitened ones, and centred ones."""
-    centred = vectors.astype(np.float64) - vectors.mean(axis=0, dtype=np.float64)
-    white, plain = whitened(centred, most=_MOST["features"]), _directions(centred)
+    white, plain = _feature_directions(vectors)
     return white @ white.T, plain @ plain.T
+
+
+def _feature_directions(vectors: Array) -> tuple[Array, Array]:
+    centred = vectors.astype(np.float64) - vectors.mean(axis=0, dtype=np.float64)
+    return whitened(centred, most=_MOST["features"]), _directions(centred)
 
 
 def thumbnail_table(pixels: UInt8Array) -> Array:
     """Cosines between all pictures, float64 (n, n), by whitened thumbnails, mirrored or not, whichever is nearer."""
-    small = thumbnails(pixels)
-    count = len(small)
+    return _nearer_way(_thumbnail_directions(thumbnails(pixels)))
+
+
+def _thumbnail_directions(small: Array) -> Array:
+    """Whitened: (2n, components), of all thumbnails as they are, and then of all mirrored."""
     both = np.concatenate([small, _mirrored(small)])
-    white = whitened(both - both.mean(axis=0), most=_MOST["thumbnails"], rows=count)
+    return whitened(both - both.mean(axis=0), most=_MOST["thumbnails"], rows=len(small))
+
+
+def _nearer_way(white: Array) -> Array:
+    count = len(white) // 2
     table: Array = np.maximum(white[:count] @ white[:count].T, white[:count] @ white[count:].T)
     return table
 
@@ -142,22 +165,23 @@ def by_features(train: Array, validation: Array) -> Likeness:
         train: float (m, width), m ≥ 2.
         validation: float (n, width), n ≥ 1.
     """
-    table, plain = feature_table(np.concatenate([train, validation]))
-    return _likeness("features", table, len(train), scenes=plain)
+    white, plain = _feature_directions(np.concatenate([train, validation]))
+    return _likeness("features", white @ white.T, len(train), scenes=plain @ plain.T, components=white.shape[1])
 
 
-def by_thumbnails(train: UInt8Array, validation: UInt8Array) -> Likeness:
+def by_thumbnails(train: Array, validation: Array) -> Likeness:
     """Nearness by 8 × 8 thumbnails.
 
     Args:
-        train: uint8 (m, side, side, channels), m ≥ 2.
-        validation: uint8 (n, side, side, channels), n ≥ 1.
+        train: Of `thumbnails`, float64 (m, 64 · channels), m ≥ 2.
+        validation: The same, n ≥ 1.
     """
-    table = thumbnail_table(np.concatenate([train, validation]))
-    return _likeness("thumbnails", table, len(train), scenes=table)
+    white = _thumbnail_directions(np.concatenate([train, validation]))
+    table = _nearer_way(white)
+    return _likeness("thumbnails", table, len(train), scenes=table, components=white.shape[1])
 
 
-def _likeness(by: By, table: Array, train: int, *, scenes: Array) -> Likeness:
+def _likeness(by: By, table: Array, train: int, *, scenes: Array, components: int) -> Likeness:
     across, within = table[train:, :train], table[:train, :train].copy()
     np.fill_diagonal(within, -1.0)
     return Likeness(
@@ -165,8 +189,9 @@ def _likeness(by: By, table: Array, train: int, *, scenes: Array) -> Likeness:
         across=across.max(axis=1),
         partner=across.argmax(axis=1).astype(np.int64),
         within=within.max(axis=1),
-        scenes=_scenes(scenes >= SCENE[by]),
+        scenes=_scenes(scenes >= SCENE[by]) if components >= LEAST else len(table),
         count=len(table),
+        components=components,
     )
 
 

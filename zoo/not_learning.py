@@ -67,7 +67,7 @@ def _score(facts: Facts) -> str:
 
 def _causes(facts: Facts) -> Iterator[Cause]:
     rules = (
-        *(_wrong_input, _rate_too_high, _rate_too_low, _lag, _patience, _epochs),
+        *(_wrong_input, _diverged, _rate_too_high, _rate_too_low, _lag, _patience, _epochs),
         *(_features, _labels, _overfitting, _one_class, _few_pictures),
     )
     for rule in rules:
@@ -88,13 +88,23 @@ def _wrong_input(facts: Facts) -> Cause | None:
     return _cause("wrong input", 1.0, facts.wrong_input.rstrip("."), remedy)
 
 
+def _diverged(facts: Facts) -> Cause | None:
+    """The rate, unless none had a part in it; where it is not known there is less to go by."""
+    rate = facts.learning_rate
+    if not facts.diverged or facts.solved:
+        return None
+    if not rate:
+        said = "the loss or the output became not finite before an epoch had ended"
+        return _cause("learning rate too high", 0.5, said, "Take a lower rate, or `--lr auto`, which tests rates.")
+    said = f"the loss or the output became not finite at learning rate {rate:.2g}"
+    remedy = f"Take a tenth of the rate ({rate / 10:.2g}), or `--lr auto`, which tests rates."
+    return _cause("learning rate too high", 0.9, said, remedy, learning_rate=rate)
+
+
 def _rate_too_high(facts: Facts) -> Cause | None:
     rate, losses = facts.learning_rate, [record.loss for record in facts.stepped]
     remedy = f"Take a tenth of the rate ({rate / 10:.2g}), or `--lr auto`, which tests rates."
-    if facts.diverged:
-        said = f"the training loss became not finite at learning rate {rate:.2g}"
-        return _cause("learning rate too high", 0.9, said, remedy, learning_rate=rate)
-    if not losses or facts.has_learned or _is_still(facts):
+    if facts.diverged or not losses or facts.has_learned or _is_still(facts):
         return None
     typical = median(losses[1:] or losses)
     rises = sum(later > earlier for earlier, later in itertools.pairwise(losses))
@@ -136,6 +146,8 @@ def _rate_too_low(facts: Facts) -> Cause | None:
             said += f", which at {trend.fall:.2g} an epoch needs about {_thousands(needed)} more epochs to halve"
     remedy = f"Take ten times the rate ({rate * 10:.2g}) or more, or `--lr auto`, which tests rates."
     weight = 0.95 if planned < STILL / 5 else 0.75
+    if facts.steps < STEPS:  # no rate moves a head far in so few
+        weight = min(weight, 0.3)
     epochs = needed if math.isfinite(needed) else None
     return _cause("learning rate too low", weight, said, remedy, learning_rate=rate, moved=moved, epochs_needed=epochs)
 
@@ -201,7 +213,8 @@ def _patience(facts: Facts) -> Cause | None:
 
 def _epochs(facts: Facts) -> Cause | None:
     (trend, needed), done = _pace(facts), len(facts.history)
-    if facts.diverged or not facts.stepped or done < facts.epochs or facts.has_learned or _is_still(facts):
+    still = facts.steps >= STEPS and _is_still(facts)
+    if facts.diverged or not facts.stepped or done < facts.epochs or facts.has_learned or still:
         return None
     if done <= SHORT or facts.steps < STEPS:
         said = f"{facts.steps} steps of the optimiser in {_counted(done)} are hardly enough for a head"
@@ -333,6 +346,9 @@ def _few_pictures(facts: Facts) -> Cause | None:
 
 
 def _unknown(facts: Facts) -> Cause:
+    if facts.solved:
+        remedy = "Check the pictures and the weights of the backbone, or take a head that is trained (gap)."
+        return _cause("unknown", 0.1, "the equations of the head have no finite solution", remedy)
     said = f"no single cause stands out: training accuracy {facts.trained_to:.2f}"
     if facts.history:
         said += f", training loss {facts.history[0].loss:.3f} to {facts.history[-1].loss:.3f}"

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from zoo.errors import RunFormatError
+from zoo.explanations import CauseName
 
 T = TypeVar("T")
 
@@ -167,6 +168,8 @@ def _read_scalar(kind: Any, value: Any, where: str) -> Any:  # noqa: ANN401 - a 
     if get_origin(kind) is Literal:
         if value in get_args(kind):
             return value
+        if kind == CauseName and isinstance(value, str):  # of a later version: the rest of the record can be read
+            return "unknown"
         raise _unreadable(where, value, " or ".join(map(repr, get_args(kind))))
     if kind is float and type(value) is int:
         return float(value)

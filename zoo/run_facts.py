@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from zoo.inputs import Finding
     from zoo.values import EpochRecord, Scores
 
 
@@ -32,7 +33,7 @@ class Facts:
         inference_accuracy: On training pictures in inference mode where statistics adapted, else None.
         momenta: Momentum of each BatchNorm layer whose moving statistics followed, by layer name.
         adapting_steps: Batches in which they did.
-        learning_rate: Highest of the run; 0 where only a head was solved.
+        learning_rate: Highest of the run; 0 where only a head was solved, or where it is not known.
         steps: Of the optimiser, all phases.
         opens: Whether some phase opened a block of the backbone.
         pretrained: Whether the backbone started from pretrained weights.
@@ -40,6 +41,7 @@ class Facts:
         conflicts: Groups of identical pictures with different labels.
         wrong_input: A phrase on what is wrong with the pictures as the network gets them; empty if nothing is.
         diverged: The reason why there are no scores; empty for a run that has some.
+        solved: Whether it is the solution of a head that is not finite: no rate had a part in it.
     """
 
     classes: tuple[str, ...]
@@ -64,6 +66,7 @@ class Facts:
     conflicts: int = 0
     wrong_input: str = ""
     diverged: str = ""
+    solved: bool = False
 
     @property
     def guess(self) -> float:
@@ -161,3 +164,8 @@ def at_chance(scores: Scores, majority: float, history: tuple[EpochRecord, ...])
         kept <= level + best * error and median(course or [kept]) <= level + 2 * error
         for level, error, kept, course in measures
     )
+
+
+def fact_of(wrong: Finding | None) -> str:
+    """What is wrong with inputs as far as it explains a score; that pictures are grey explains none."""
+    return "" if wrong is None or wrong.cause == "grey" else wrong.fact

@@ -52,7 +52,9 @@ def solve_head(task: Task, solve: Solver, *, label_smoothing: float) -> tuple[fl
             hint="Tell its author.",
         )
     if not (np.isfinite(kernel).all() and np.isfinite(bias).all()):
-        raise DivergedError("The head's solution is not finite.", hint="Check the features, or take the head gap.")
+        error = DivergedError("The head's solution is not finite.", hint="Check the features, or take the head gap.")
+        error.learning_rate = 0.0
+        raise error
     layer.kernel.assign(kernel)
     layer.bias.assign(bias)
     scores = inputs @ kernel + bias

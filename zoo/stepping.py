@@ -165,11 +165,13 @@ def train_epoch(
         sums += figures
         observe(StepTaken(epoch, step, len(rows)))
         if not math.isfinite(sums[0]):
-            raise DivergedError(
+            error = DivergedError(
                 f"The training loss became {float(figures[0])} in epoch {epoch} (phase {task.phase.name!r}), "
                 f"step {step} of {len(rows)}, at learning rate {pace.rate:g}.",
                 hint="Lower the learning rate, or check the pictures with a look at a few of them.",
             )
+            error.learning_rate = float(pace.rate)
+            raise error
     loss, accuracy = sums / len(rows)
     return float(loss), float(accuracy)
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from zoo import statistics
 from zoo.explanations import Cause, Explanation, NearPair
+from zoo.nearness import LEAST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -208,9 +209,10 @@ def _nothing(found: Suspicion) -> Cause:
         across, within = float(np.median(one.across)), float(np.median(one.within))
         said += (
             f": validation pictures lie as near to the training pictures (median cosine {across:.2f}, {one.by}) as "
-            f"these to each other ({within:.2f}), which a random split makes them do; {len(copied)} of {len(asked):,} "
-            "have a near-copy"
+            f"these to each other ({within:.2f}), which a random split makes them do; "
         )
+        told = f"{len(copied)} of {len(asked):,} have a near-copy"
+        said += told if one.components >= LEAST else f"{one.count:,} pictures are too few to look for near-copies"
     if found.cues:
         said += f"; trivial cues reach {max(found.cues.values()):.3f}"
     remedy = "The classes seem to be easy to tell here. Test on pictures from elsewhere before you rely on it."

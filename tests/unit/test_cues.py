@@ -38,7 +38,7 @@ def noise(*, lighter: int = 0) -> np.ndarray:
 
 def reached(pictures: list[Picture], pixels: np.ndarray) -> dict[str, float]:
     """Accuracies on the last twenty pictures."""
-    found = cues.cues_of((pictures[:60], pixels[:60]), (pictures[60:], pixels[60:]))
+    found = cues.cues_of((pictures[:60], pixels, np.arange(60)), (pictures[60:], pixels, np.arange(60, 80)))
     return cues.reached(found, LABELS[:60], LABELS[60:], classes=2)
 
 
@@ -78,3 +78,10 @@ def test_a_file_that_is_gone_costs_its_cues_only(tmp_path: Path) -> None:
     found = reached(pictures, noise())
     assert "file format" not in found
     assert "border" in found
+
+
+def test_figures_made_by_chunks_are_those_of_all_at_once() -> None:
+    """Tones and borders of rows in more than one chunk, to the last bit."""
+    pixels, rows = np.concatenate([noise(), noise(lighter=9)]), np.arange(1, 160, 2)
+    for figures in (cues._tones, cues._border):
+        assert np.array_equal(cues._by_chunks(figures, pixels, rows), figures(pixels[rows]))

@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 
 import zoo
-from zoo import explaining, statistics
+from zoo import experiment, explaining, statistics
 from zoo.comparison import leaderboard
+from zoo.errors import DivergedError
 from zoo.explaining import Done, explanation_of
 from zoo.forward import value_of
 from zoo.prefix import FeatureCache
@@ -42,7 +43,7 @@ def fit(photos: Path, catalog: Catalog, tmp_path: Path) -> Callable[..., zoo.Run
 
 def test_a_rate_that_is_too_low_is_told_everywhere(fit: Callable[..., zoo.Run]) -> None:
     """By the run, by its record in the store, and on the board, also after it was written as JSON and read again."""
-    run = fit(learning_rate=1e-7)
+    run = fit(learning_rate=1e-7, epochs=30, batch_size=4, patience=None)
     assert run.explanation is not None
     assert run.explanation.matter == "not learning"
     assert run.explanation.causes[0].name == "learning rate too low"
@@ -65,6 +66,47 @@ def test_a_run_that_diverged_keeps_its_cause(fit: Callable[..., zoo.Run], tmp_pa
     assert record.status == "diverged"
     assert record.explanation is not None
     assert record.explanation.causes[0].name == "learning rate too high"
+    assert "at learning rate 1e+30" in record.explanation.causes[0].measurement
+
+
+def test_a_divergence_names_only_a_rate_that_is_known(bench: Any) -> None:
+    """That of the step, not the one that was left to the policy; none where no step is known; none of a solved head."""
+
+    def causes(rate: float | None, wrong: str = "") -> list[Any]:
+        error = DivergedError("It is not finite.")
+        error.learning_rate = rate
+        return list(explaining.explain_divergence(bench.recipe("freeze-all"), (), error, wrong_input=wrong).causes)
+
+    assert bench.recipe("freeze-all").learning_rate is None
+    (stepped,), (unknown,), (solved,) = causes(0.4), causes(None), causes(0.0)
+    assert "at learning rate 0.4" in stepped.measurement
+    assert "(0.04)" in stepped.remedy
+    assert (unknown.name, unknown.figures) == ("learning rate too high", {})
+    assert unknown.weight < stepped.weight
+    assert "learning rate" not in unknown.measurement
+    assert solved.name == "unknown"
+    assert "rate" not in solved.measurement + solved.remedy
+    assert causes(None, "values are divided by 255 twice")[0].name == "wrong input"
+
+
+def test_a_fault_in_explaining_a_divergence_is_a_note(
+    fit: Callable[..., zoo.Run], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The record is stored as diverged all the same, and the observer is told."""
+    monkeypatch.setattr(experiment, "explain_divergence", lambda *_, **__: 1 / 0)
+    heard: list[str] = []
+    with pytest.raises(DivergedError):
+        fit(
+            learning_rate=1e30,
+            policy="from-scratch",
+            optimiser="sgd",
+            observe=lambda event: heard.append(getattr(event, "text", "")),
+        )
+    with Store(tmp_path / "store0") as opened:
+        (record,) = opened.runs()
+    assert record.status == "diverged"
+    assert record.explanation is None
+    assert "The divergence could not be explained: ZeroDivisionError: division by zero" in heard
 
 
 def test_a_good_row_gets_nothing(fit: Callable[..., zoo.Run]) -> None:
@@ -221,3 +263,35 @@ def test_no_explanation_costs_no_pass(done: Done, bench: Any, monkeypatch: pytes
     heard: list[object] = []
     assert explanation_of(ordinary, None, FeatureCache(), thumbnails=0.5, observe=heard.append) is None  # type: ignore[arg-type]
     assert heard == []
+
+
+def test_features_are_looked_for_once_until_another_row_may_have_left_some(
+    done: Done, bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A miss is remembered for all rows and seeds; a frozen row makes it worth another look; then it is a hit."""
+    monkeypatch.setattr(explaining, "_is_pretrained", lambda _: True)
+    looked: list[bool] = []
+    plain = explaining._features
+
+    def watched(*given: Any, sample: bool) -> Any:
+        looked.append(sample)
+        return plain(*given, sample=sample)
+
+    monkeypatch.setattr(explaining, "_features", watched)
+    good = dataclasses.replace(done, scores=dataclasses.replace(done.scores, accuracy=0.98, n=400))
+    looks, cache = explaining.Looks(), FeatureCache()
+    for _ in range(3):
+        assert explaining._too_good(good, None, cache, {}, looks) is None  # type: ignore[arg-type]
+    assert looked == [False]
+    low = dataclasses.replace(good, scores=dataclasses.replace(done.scores, accuracy=0.5))
+    assert explaining._too_good(low, None, cache, {}, explaining.Looks()) is None  # type: ignore[arg-type]
+    assert looked == [False]  # hardly above guessing: no neighbour makes that suspicious
+    frozen = bench.recipe("freeze-all")
+    built = bench.build(frozen)
+    bench.train(built, frozen, cache=cache)
+    looks.count(dataclasses.replace(good, built=built))
+    monkeypatch.setattr(explaining, "_neighbour", lambda *_: {explaining.FEATURES: 0.1})
+    for _ in range(2):
+        assert explaining._too_good(good, None, cache, {}, looks) is None  # type: ignore[arg-type]
+    assert looked == [False, False]
+    assert looks.neighbours == {explaining.Looks.key(good): {explaining.FEATURES: 0.1}}

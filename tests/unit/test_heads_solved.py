@@ -180,8 +180,9 @@ def test_a_solver_that_breaks_its_contract_is_named(bench: Bench) -> None:
     for odd in (None, (np.zeros((12, 2)),), "ab"):
         with pytest.raises(ContractError, match="no pair of kernel and bias"):
             solved_by(odd, bench)
-    with pytest.raises(DivergedError, match="not finite"):
+    with pytest.raises(DivergedError, match="not finite") as caught:
         solved_by((np.full((12, 2), np.nan), np.zeros(2)), bench)
+    assert caught.value.learning_rate == 0  # no rate is to blame
     recipe = bench.recipe(head="mlp")
     with pytest.raises(ContractError, match="head_hidden_1"):
         bench.train(bench.build(recipe), recipe, solve=lambda *_: None)

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import zoo
-from zoo import readings
+from zoo import experiment, readings
 from zoo.contracts import Weights
 from zoo.events import Note
 from zoo.hookspecs import hookimpl
@@ -206,3 +206,51 @@ def test_grey_is_told_mildly(items: Catalog, tmp_path: Path) -> None:
     told = [event for event in heard if isinstance(event, Note) and "pictures looked at are grey" in event.text]
     assert [event.level for event in told] == ["info"]
     assert not wrong(heard)
+
+
+def test_a_run_that_diverges_keeps_what_is_wrong_with_its_inputs(items: Catalog, swapped: Path, tmp_path: Path) -> None:
+    """In its notes, and as the first cause of its explanation."""
+    given = {
+        **KNOWING,
+        "policy": "unfreeze-all",
+        "learning_rate": 1e30,
+        "optimiser": "sgd",
+        "catalog": items,
+        "observe": lambda _: None,
+    }
+    with pytest.raises(zoo.TrainingError):
+        zoo.fit(swapped, store=tmp_path / "s", **given)
+    with Store(tmp_path / "s") as opened:
+        (record,) = opened.runs()
+    assert record.status == "diverged"
+    assert [note for note in record.notes if note.startswith("Red and blue")]
+    assert record.explanation is not None
+    assert record.explanation.causes[0].name == "wrong input"
+
+
+def test_a_run_that_fails_keeps_what_is_wrong_with_its_inputs(
+    items: Catalog, swapped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row that fails in training has the note; one that fails before that has not the note of the row before."""
+    taken = experiment._trained
+
+    def failing(record: Any, *given: Any) -> Any:
+        return taken(record, *given) if record.recipe.policy.name == "freeze-all" else 1 / 0
+
+    monkeypatch.setattr(experiment, "_trained", failing)
+    grid = {"backbones": ["knowing"], "jobs": 0, "catalog": items, "observe": lambda _: None, **QUICK}
+    zoo.compare(swapped, policies=["freeze-all", "bn-affine"], store=tmp_path / "s", **grid)
+    with Store(tmp_path / "s") as opened:
+        notes = {record.recipe.policy.name: record.notes for record in opened.runs() if record.status == "failed"}
+    assert list(notes) == ["bn-affine"]
+    assert [note for note in notes["bn-affine"] if note.startswith("Red and blue")]
+
+    checked = experiment._checked_inputs
+
+    def unseen(recipe: Any, *given: Any) -> Any:
+        return checked(recipe, *given) if recipe.policy.name == "freeze-all" else 1 / 0
+
+    monkeypatch.setattr(experiment, "_checked_inputs", unseen)
+    zoo.compare(swapped, policies=["freeze-all", "bn-affine"], store=tmp_path / "t", **grid)
+    with Store(tmp_path / "t") as opened:
+        assert [record.notes for record in opened.runs() if record.status == "failed"] == [()]

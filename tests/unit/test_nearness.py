@@ -21,6 +21,60 @@ def noisy(pixels: np.ndarray, *, seed: int = 1, amount: float = 4.0) -> np.ndarr
     return np.clip(pixels + noise, 0, 255).astype(np.uint8)
 
 
+def by_thumbnails(train: np.ndarray, validation: np.ndarray) -> nearness.Likeness:
+    """Nearness of pictures."""
+    return nearness.by_thumbnails(nearness.thumbnails(train), nearness.thumbnails(validation))
+
+
+@pytest.mark.parametrize(("train", "validation"), [(8, 4), (20, 10), (39, 20), (40, 20)])
+def test_in_few_pictures_nothing_is_named_by_chance(train: int, validation: int) -> None:
+    """Noise has no near-copies and no scenes, though with a few components high cosines arise by chance."""
+    draw = np.random.default_rng(train)
+    heap = draw.integers(0, 256, (train + validation, 16, 16, 3), dtype=np.uint8)
+    features = draw.normal(size=(train + validation, 40))
+    for found in (
+        by_thumbnails(heap[:train], heap[train:]),
+        nearness.by_features(features[:train], features[train:]),
+    ):
+        assert found.components == (train + validation) // 5
+        assert found.near.sum() < (1 if train + validation < 60 else 2)  # one pair alone is not told
+        assert found.scenes > 0.5 * found.count  # a quarter would be few
+    if train + validation < 20:
+        assert (found.across >= nearness.NEAR["features"]).all()  # chance indeed
+
+
+def test_copies_among_ninety_pictures_are_named() -> None:
+    """Ten of thirty, by both descriptors, and no other."""
+    train, other = pictures(60), pictures(20, seed=5)
+    draw = np.random.default_rng(2)
+    features = draw.normal(size=(60, 40))
+    near_features = np.concatenate([features[:10] + 0.05 * draw.normal(size=(10, 40)), draw.normal(size=(20, 40))])
+    for found in (
+        by_thumbnails(train, np.concatenate([noisy(train[:10]), other])),
+        nearness.by_features(features, near_features),
+    ):
+        assert found.near.tolist() == [True] * 10 + [False] * 20
+
+
+def test_thumbnails_of_some_rows_are_those_of_the_rows() -> None:
+    """Made a few at a time from an array that is not in memory, and equal to those of all at once."""
+    heap, rows = pictures(150), np.arange(0, 150, 2)
+
+    class Watched:
+        """Pictures that are asked for by rows."""
+
+        shape, most = heap.shape, 0
+
+        def __getitem__(self, wanted: np.ndarray) -> np.ndarray:
+            self.most = max(self.most, len(wanted))
+            return heap[wanted]
+
+    watched = Watched()
+    made = nearness.thumbnails(watched, rows)  # type: ignore[arg-type]
+    assert np.array_equal(made, nearness.thumbnails(heap)[rows])
+    assert watched.most <= 64
+
+
 def test_thumbnails_are_mean_colours_of_fields() -> None:
     """An 8 × 8 picture is its own thumbnail, and a side that 8 does not divide is cut into uneven fields."""
     small = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), dtype=np.uint8)
@@ -34,7 +88,7 @@ def test_copies_are_found_with_their_partner_by_thumbnails(*, mirrored: bool) ->
     """Ten of thirty validation pictures are training pictures, encoded again, mirrored or not; no other is named."""
     train, other = pictures(90), pictures(20, seed=5)
     copies = noisy(train[20:30, :, ::-1] if mirrored else train[20:30])
-    found = nearness.by_thumbnails(train, np.concatenate([copies, other]))
+    found = by_thumbnails(train, np.concatenate([copies, other]))
     assert found.near.tolist() == [True] * 10 + [False] * 20
     assert found.partner[:10].tolist() == list(range(20, 30))
 
@@ -44,7 +98,7 @@ def test_a_random_split_is_not_suspicious() -> None:
     train, validation = pictures(150), pictures(50, seed=3)
     draw = np.random.default_rng(4)
     for found in (
-        nearness.by_thumbnails(train, validation),
+        by_thumbnails(train, validation),
         nearness.by_features(draw.normal(size=(150, 300)), draw.normal(size=(50, 300))),
     ):
         assert 0.35 < found.excess < 0.65
@@ -75,7 +129,7 @@ def test_few_scenes_are_counted() -> None:
 def test_pictures_of_one_colour_do_no_harm() -> None:
     """Descriptors that do not vary at all give cosines that are finite."""
     flat = np.full((12, 16, 16, 3), 7, np.uint8)
-    found = nearness.by_thumbnails(flat[:8], flat[8:])
+    found = by_thumbnails(flat[:8], flat[8:])
     assert np.isfinite(found.across).all()
     assert np.isfinite(found.within).all()
 

@@ -238,3 +238,14 @@ def test_an_explanation_survives_the_store() -> None:
     """Written as JSON and read again it is equal, figures and all."""
     found = not_learning.explain(PLAIN)
     assert loads(Explanation, dumps(found)) == found
+
+
+def test_in_a_few_steps_no_rate_is_too_low() -> None:
+    """Two epochs of one step each at the rate of the policy: what is missing are steps, whatever the head moved."""
+    few = {"history": epochs([0.7, 0.699]), "epochs": 2, "best_epoch": 2, "steps": 2, "head_change": 0.002}
+    assert names(**few)[0] == "too few epochs"
+    assert "learning rate too low" not in names(**few)
+    assert names(**{**few, "steps": 50})[0] == "learning rate too low"
+    blamed = not_learning._rate_too_low(replace(PLAIN, **few))  # type: ignore[arg-type]
+    assert blamed is not None
+    assert blamed.weight <= 0.3

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zoo.errors import RunFormatError
+from zoo.explanations import Cause, Explanation
 from zoo.records import dumps, from_plain, loads, to_plain
 from zoo.values import EpochRecord, Receipt, ReceiptRow, Recipe, RunRecord, Scores, Spec
 
@@ -165,3 +166,15 @@ def test_records_have_only_fields_that_can_be_read() -> None:
     record = RunRecord(id="a", recipe=recipe, digest="d", status="finished")
     assert {field.name for field in dataclasses.fields(RunRecord)} == set(to_plain(record))
     assert loads(RunRecord, dumps(record)) == record
+
+
+def test_a_cause_of_a_later_version_is_read_as_unknown() -> None:
+    """One name that this version does not know leaves the rest of a record readable; what is no name is refused."""
+    cause = Cause(name="labels", measurement="m", remedy="r", weight=0.5)
+    plain = to_plain(Explanation(matter="not learning", score="s", causes=(cause,)))
+    plain["causes"][0]["name"] = "tired network"
+    read = from_plain(Explanation, plain)
+    assert read.causes == (dataclasses.replace(cause, name="unknown"),)
+    plain["causes"][0]["name"] = 3
+    with pytest.raises(RunFormatError):
+        from_plain(Explanation, plain)

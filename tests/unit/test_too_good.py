@@ -27,6 +27,7 @@ def likeness(*, across: float = 0.4, within: float = 0.4, copies: int = 0, scene
         partner=np.arange(N),
         within=within + draw.uniform(-0.1, 0.1, 200),
         scenes=scenes,
+        components=64,
         count=300,
     )
 
@@ -120,3 +121,11 @@ def test_thresholds_are_those_of_the_descriptors() -> None:
     assert border.near.all()
     assert not replace(border, by="thumbnails").near.any()
     assert nearness.NEAR["features"] < nearness.NEAR["thumbnails"]
+
+
+def test_too_few_pictures_are_said_to_be_too_few() -> None:
+    """Where near-copies were not looked for, it is not said that there are none."""
+    few = explained(suspicion(replace(likeness(copies=1), components=11))).causes[0]
+    assert few.name == "nothing found"
+    assert "300 pictures are too few to look for near-copies" in few.measurement
+    assert "0 of 100 have a near-copy" in explained(suspicion(likeness())).causes[0].measurement
