@@ -129,8 +129,9 @@ def fit(
     check_settings({**dataclasses.asdict(settings), "seed": seed})
     disk = open_cache(cache_limit, observe=watch) if cache else None
     with Store(store) as opened:
-        draw = {"fractions": split, "split_seed": split_seed}
-        dataset = dataset_of(data, items, opened, source=source, specs=specs, disk=disk, observe=watch, **draw)
+        dataset = dataset_of(
+            data, items, opened, source=source, split=(split, split_seed), specs=specs, disk=disk, observe=watch
+        )
         recipe = recipe_of(dataset, specs[0], seed, settings)
         context = _context(dataset)
         opened.save_board_context(context.data, context.split, context)
@@ -236,8 +237,9 @@ def compare(
     check_labour(labour)
     disk = open_cache(cache_limit, observe=watch) if cache else None
     with Store(store) as opened, Executor(labour, specs, catalog=items, store=opened, observe=watch) as executor:
-        draw = {"fractions": split, "split_seed": split_seed}
-        dataset = dataset_of(data, items, opened, source=source, specs=specs, disk=disk, observe=watch, **draw)
+        dataset = dataset_of(
+            data, items, opened, source=source, split=(split, split_seed), specs=specs, disk=disk, observe=watch
+        )
         recipes = [recipe_of(dataset, row, seed, line) for row in specs for line in lines for seed in range(seeds)]
         context = _context(dataset)
         opened.save_board_context(context.data, context.split, context)
@@ -276,12 +278,13 @@ def dataset_of(
     store: Store,
     *,
     source: str | None,
+    split: tuple[tuple[float, float, float], int] = ((0.7, 0.15, 0.15), 0),
     specs: Sequence[tuple[Spec, Spec, Spec, Spec]],
     disk: DiskCache | None,
     observe: Observer,
-    **draw: Any,  # noqa: ANN401 - passed on
 ) -> Dataset:
-    """The pictures of a call, checked and divided; see `zoo.dataset.prepare`. Raises: ZooError."""
+    """The pictures of a call, checked and divided by shares and a seed; see `zoo.dataset.prepare`. Raises: ZooError."""
+    fractions, split_seed = split
     from zoo.dataset import prepare
 
     return prepare(
@@ -293,7 +296,8 @@ def dataset_of(
         directory=store.directory,
         cache=disk,
         sizes=sizes_of(backbone for backbone, _, _, _ in specs),
-        **draw,
+        fractions=fractions,
+        split_seed=split_seed,
     )
 
 

@@ -22,10 +22,10 @@ from zoo.building import build_backbone, choose_weights, size_of
 from zoo.comparison import dataset_of
 from zoo.diagnosis import Diagnosis, Effect, LayerDiagnosis, Overall, Scores
 from zoo.disk_cache import open_cache
-from zoo.errors import DivergedError, UsageError
+from zoo.errors import DivergedError
 from zoo.events import Stage
 from zoo.feasibility import check_channels
-from zoo.lineup import check_settings, combinations
+from zoo.lineup import check_pictures, check_settings, combinations
 from zoo.pixels import load_pixels
 from zoo.plugins import load_catalog
 from zoo.progress import for_python
@@ -116,15 +116,16 @@ def diagnose(
     Raises:
         ZooError: Unknown names, weights that cannot be had, unusable data, a backbone that cannot be built here.
     """
-    _check(pictures)
+    check_pictures(pictures, least=_LEAST)
     check_settings({"epochs": epochs, "batch_size": batch_size, "precision": precision, "seed": seed})
     items, watch = catalog or load_catalog(), observe or for_python()
     rows = combinations(items, [backbone], ["gap"], ["freeze-all"], ["none"])
     spec = rows[0][0]
     disk = open_cache(cache_limit, observe=watch) if cache else None
     with Store(store) as opened:
-        draw = {"fractions": split, "split_seed": split_seed}
-        dataset = dataset_of(data, items, opened, source=source, specs=rows, disk=disk, observe=watch, **draw)
+        dataset = dataset_of(
+            data, items, opened, source=source, split=(split, split_seed), specs=rows, disk=disk, observe=watch
+        )
         check_channels(dataset.report, spec)
         sample = _sample(dataset, spec, most=pictures, seed=seed, observe=watch)
     count = len(dataset.split.train)
@@ -152,11 +153,6 @@ def diagnose(
         **found,
     )
     return dataclasses.replace(diagnosis, advice=_advice(diagnosis))
-
-
-def _check(pictures: object) -> None:
-    if isinstance(pictures, bool) or not isinstance(pictures, int) or pictures < _LEAST:
-        raise UsageError(f"pictures must be a whole number of at least {_LEAST}, not {pictures!r}.", hint="Change it.")
 
 
 def _sample(dataset: Dataset, spec: Spec, *, most: int, seed: int, observe: Observer) -> _Sample:

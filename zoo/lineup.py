@@ -52,6 +52,12 @@ def check_settings(settings: dict[str, object]) -> None:
             raise RecipeError(fault, hint=f"Change {name}.")
 
 
+def check_pictures(pictures: object, *, least: int) -> None:
+    """Refuses a number of pictures to look at. Raises: UsageError."""
+    if isinstance(pictures, bool) or not isinstance(pictures, int) or pictures < least:
+        raise UsageError(f"pictures must be a whole number of at least {least}, not {pictures!r}.", hint="Change it.")
+
+
 def lines_of(settings: dict[str, Any]) -> list[Settings]:
     """Settings of rows: one for each combination of the values that are lists.
 

@@ -88,8 +88,9 @@ def plan(
     lines = lines_of(settings)
     disk = open_cache(cache_limit, observe=watch) if cache else None
     with Store(store) as opened:
-        draw = {"fractions": split, "split_seed": split_seed}
-        dataset = dataset_of(data, items, opened, source=source, specs=specs, disk=disk, observe=watch, **draw)
+        dataset = dataset_of(
+            data, items, opened, source=source, split=(split, split_seed), specs=specs, disk=disk, observe=watch
+        )
         recipes = [recipe_of(dataset, row, seed, line) for row in specs for line in lines for seed in range(seeds)]
         return _forecast(recipes, dataset, items, opened, workers=max(1, jobs))
 

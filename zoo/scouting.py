@@ -25,7 +25,7 @@ from zoo.disk_cache import open_cache
 from zoo.endings import in_one_line
 from zoo.errors import AbsentWeightsError, DivergedError, UsageError, ZooError
 from zoo.events import Note, Progress, Stage
-from zoo.lineup import combinations, lines_of, recipe_of
+from zoo.lineup import check_pictures, combinations, lines_of, recipe_of
 from zoo.plugins import load_catalog
 from zoo.progress import for_python
 from zoo.store import Store
@@ -94,15 +94,17 @@ def scout(
         ZooError: If it cannot start: unknown names, unusable data, no backbone that could be tried.
     """
     began = time.perf_counter()
-    _check(pictures, rank_by)
+    check_pictures(pictures, least=_LEAST)
+    _check(rank_by)
     items, watch = catalog or load_catalog(), observe or for_python()
     names, unfit = (list(backbones), ()) if backbones else _installed(items)
     rows = combinations(items, names, ["gap"], ["freeze-all"], ["none"])
     disk = open_cache(cache_limit, observe=watch) if cache else None
     with Store(store) as opened, nullcontext() if download else without_downloads():
-        draw = {"fractions": split, "split_seed": split_seed}
         sure = rows if backbones or download else [row for row in rows if row[0].name in carriers(items)]
-        whole = dataset_of(data, items, opened, source=source, specs=sure, disk=disk, observe=watch, **draw)
+        whole = dataset_of(
+            data, items, opened, source=source, split=(split, split_seed), specs=sure, disk=disk, observe=watch
+        )
         dataset = _sampled(whole, pictures)
         found, absent = _tried(rows, dataset, items, opened, watch, named=bool(backbones), download=download)
     if not found:
@@ -122,9 +124,7 @@ def scout(
     )
 
 
-def _check(pictures: object, rank_by: object) -> None:
-    if isinstance(pictures, bool) or not isinstance(pictures, int) or pictures < _LEAST:
-        raise UsageError(f"pictures must be a whole number of at least {_LEAST}, not {pictures!r}.", hint="Change it.")
+def _check(rank_by: object) -> None:
     if rank_by not in {"log_me", "neighbours", "probe"}:
         raise UsageError(f"There is no score {rank_by!r}.", hint="There are: log_me, neighbours, probe.")
 

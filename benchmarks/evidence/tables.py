@@ -178,17 +178,24 @@ def _first_layer(found: Document) -> str:
     return f"{facts} (medians over channels):\n\n{columns(['inputs', 'whole map', 'without its border'], lines)}"
 
 
+_ACCURACIES = ("seeds", "training", "validation", "hold-out", "gap")
+
+
+def _accuracies(row: Document) -> list[str]:
+    """What a row reached, under the names of `_ACCURACIES`."""
+    fitted = float(np.mean(row["fitted"]))
+    gap = f"{100 * (fitted - row['holdout']):+.1f}"
+    return [str(len(row["fitted"])), percent(fitted), percent(row["validation"]), scored(row), gap]
+
+
 def batches(found: Document) -> str:
     """Batch size and learning rate against accuracy on training and on hold-out pictures."""
     about = found["about"]
     lines = []
     for row in found["rows"]:
-        fitted = float(np.mean(row["fitted"]))
-        gap = fitted - row["holdout"]
         facts = [row["policy"], str(row["batch_size"]), f"{row['learning_rate']:g}", str(row["steps"])]
-        facts.append(str(len(row["fitted"])))
-        lines.append([*facts, percent(fitted), percent(row["validation"]), scored(row), f"{100 * gap:+.1f}"])
-    heads = ["policy", "batch", "rate", "steps", "seeds", "training", "validation", "hold-out", "gap"]
+        lines.append([*facts, *_accuracies(row)])
+    heads = ["policy", "batch", "rate", "steps", *_ACCURACIES]
     sizes = f"{about['n']['train']} training, {about['n']['holdout']} hold-out pictures"
     network = f"{about['backbone']} at {about['size']} px, {about['epochs']} epochs"
     head = f"{about['data']}: {sizes}; {network};\nall in inference mode; gap: training minus hold-out"
@@ -200,18 +207,10 @@ def heads(found: Document) -> str:
     about = found["about"]
     lines = []
     for row in found["rows"]:
-        fitted = float(np.mean(row["fitted"]))
-        facts = [
-            row["network"],
-            row["head"],
-            str(row["train"]),
-            str(row["epochs"]),
-            str(len(row["fitted"])),
-            percent(fitted),
-        ]
-        lines.append([*facts, percent(row["validation"]), scored(row), f"{100 * (fitted - row['holdout']):+.1f}"])
+        facts = [row["network"], row["head"], str(row["train"]), str(row["epochs"])]
+        lines.append([*facts, *_accuracies(row)])
     lines.sort(key=lambda line: (line[0], int(line[2])))
-    names = ["network", "head", "pictures", "epochs", "seeds", "training", "validation", "hold-out", "gap"]
+    names = ["network", "head", "pictures", "epochs", *_ACCURACIES]
     sizes = f"batches of {about['batch_size']}, {about['n']['holdout']} hold-out pictures"
     head = f"{about['data']} at {about['size']} px, {sizes}, majority {percent(about['majority'])};"
     return f"{head}\nall in inference mode; gap: training minus hold-out\n\n{columns(names, lines, left=2)}"

@@ -14,34 +14,8 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 
-Data = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="DATA",
-        help="Folder with one sub-folder of pictures per class (or train/ and val/ above those), a table (.csv, .tsv, "
-        ".parquet) with a path and a label in each row, or `demo`.",
-        show_default=False,
-    ),
-]
-Backbones = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--backbone",
-        "-b",
-        metavar="NAME",
-        help="Backbone, such as efficientnetb0:size=160. Can be repeated. [required]",
-        show_default=False,
-    ),
-]
-Pictures = Annotated[
-    int | None,
-    typer.Option(
-        "--pictures",
-        metavar="N",
-        help="Look at so many training and validation pictures at most, drawn evenly from the classes. [default: 768]",
-        show_default=False,
-    ),
-]
+Backbones = Annotated[list[str] | None, options.backbones("required")]
+Pictures = Annotated[int | None, options.pictures("training and validation", 768)]
 Html = Annotated[
     Path | None,
     typer.Option(
@@ -52,7 +26,7 @@ Html = Annotated[
 
 def diagnose(
     context: typer.Context,
-    data: Data = None,
+    data: options.Photos = None,
     *,
     backbone: Backbones = None,
     pictures: Pictures = None,
@@ -73,30 +47,25 @@ def diagnose(
 
     It costs two to two and a half forward passes over the pictures that are looked at. Test pictures are not.
     """
-    if data is None:
-        raise UsageError(
-            "There are no pictures to work on.",
-            hint="Name a folder with one sub-folder per class, or `demo` for made-up pictures.",
-        )
+    from zoo.cli.request import chosen, location
+
+    data = location(data)
     if not backbone:
         raise UsageError("No backbone is named.", hint="Name one with -b; `zoo list backbones` shows them.")
     if html is not None:
         _check_place(html)
-    from zoo.grid import parse_split
-
-    given: dict[str, Any] = {
+    given = {
         "pictures": pictures,
         "epochs": epochs,
         "batch_size": batch_size,
         "precision": precision,
         "seed": seed,
-        "split": None if split is None else parse_split(split),
+        "split": split,
         "split_seed": split_seed,
         "source": source,
     }
     disk = {"store": store or options.STORE, "cache": not no_cache, "cache_limit": cache_limit}
-    chosen = {name: value for name, value in given.items() if value is not None}
-    found = _diagnosed(data, backbone, session_of(context), {**disk, **chosen})
+    found = _diagnosed(data, backbone, session_of(context), {**disk, **chosen(given)})
     if html is not None:
         _write_page(html, found)
     if json:

@@ -1,44 +1,17 @@
 """`zoo scout`: rank backbones before any training."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from zoo.cli import options, screen
 from zoo.cli.session import session_of
-from zoo.errors import UsageError
 
 FORMAT = 1
 _FAILED = 5  # the exit code of a TrainingError
 
-Data = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="DATA",
-        help="Folder with one sub-folder of pictures per class (or train/ and val/ above those), a table (.csv, .tsv, "
-        ".parquet) with a path and a label in each row, or `demo`.",
-        show_default=False,
-    ),
-]
-Backbones = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--backbone",
-        "-b",
-        metavar="NAME",
-        help="Backbone, such as efficientnetb0:size=160. Can be repeated. [default: all with weights on this machine]",
-        show_default=False,
-    ),
-]
-Pictures = Annotated[
-    int | None,
-    typer.Option(
-        "--pictures",
-        metavar="N",
-        help="Look at so many training pictures at most, drawn evenly from the classes. [default: 1000]",
-        show_default=False,
-    ),
-]
+Backbones = Annotated[list[str] | None, options.backbones("default: all with weights on this machine")]
+Pictures = Annotated[int | None, options.pictures("training", 1000)]
 Download = Annotated[
     bool, typer.Option("--download", help="Fetch weights that are not on this machine; without it nothing is fetched.")
 ]
@@ -55,7 +28,7 @@ RankBy = Annotated[
 
 def scout(
     context: typer.Context,
-    data: Data = None,
+    data: options.Photos = None,
     *,
     backbone: Backbones = None,
     pictures: Pictures = None,
@@ -74,17 +47,13 @@ def scout(
     Each backbone sees the training pictures once; validation and test pictures are not looked at. `zoo compare` of the
     same pictures finds what was computed. Without -b all backbones take part whose weights are on this machine.
     """
-    if data is None:
-        raise UsageError(
-            "There are no pictures to work on.",
-            hint="Name a folder with one sub-folder per class, or `demo` for made-up pictures.",
-        )
-    from zoo.grid import parse_split
+    from zoo.cli.request import chosen, location
 
-    given: dict[str, Any] = {
+    data = location(data)
+    given = {
         "pictures": pictures,
         "rank_by": None if rank_by is None else rank_by.replace("-", "_"),
-        "split": None if split is None else parse_split(split),
+        "split": split,
         "split_seed": split_seed,
         "source": source,
     }
@@ -102,7 +71,7 @@ def scout(
             cache_limit=cache_limit,
             observe=observe,
             catalog=catalog,
-            **{name: value for name, value in given.items() if value is not None},
+            **chosen(given),
         )
     if json:
         screen.write_json({"format": FORMAT, **screen.plain(found)})

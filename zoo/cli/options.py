@@ -40,15 +40,30 @@ Store = Annotated[
     typer.Option("--store", metavar="DIR", help=f"Folder that keeps runs. [default: {STORE}]", show_default=False),
 ]
 
+_FOLDER = (
+    "Folder with one sub-folder of pictures per class (or train/ and val/ above those), a table (.csv, .tsv, "
+    ".parquet) with a path and a label in each row,"
+)
 Data = Annotated[
     str | None,
-    typer.Argument(
-        metavar="DATA",
-        help="Folder with one sub-folder of pictures per class (or train/ and val/ above those), a table (.csv, .tsv, "
-        ".parquet) with a path and a label in each row, `demo`, or a grid file ending in .toml.",
-        show_default=False,
-    ),
+    typer.Argument(metavar="DATA", help=f"{_FOLDER} `demo`, or a grid file ending in .toml.", show_default=False),
 ]
+Photos = Annotated[str | None, typer.Argument(metavar="DATA", help=f"{_FOLDER} or `demo`.", show_default=False)]
+
+
+def backbones(default: str) -> typer.models.OptionInfo:
+    """The option that names backbones, several times where several are meant."""
+    text = f"Backbone, such as efficientnetb0:size=160. Can be repeated. [{default}]"
+    option: typer.models.OptionInfo = typer.Option("--backbone", "-b", metavar="NAME", help=text, show_default=False)
+    return option
+
+
+def pictures(which: str, default: int) -> typer.models.OptionInfo:
+    """The option for how many pictures are looked at."""
+    text = f"Look at so many {which} pictures at most, drawn evenly from the classes. [default: {default}]"
+    option: typer.models.OptionInfo = typer.Option("--pictures", metavar="N", help=text, show_default=False)
+    return option
+
 
 Source = Annotated[
     str | None,

@@ -33,23 +33,34 @@ def grid_of(data: str | None, recipe: Path | None, given: Mapping[str, object]) 
         if recipe is not None:
             raise UsageError(f"{data} and {recipe} are both grid files.", hint="Give one of them.")
         data, recipe = None, named
-    if recipe is None and data is None:
+    if recipe is None:
+        data = location(data)
+    grid = read_grid(recipe) if recipe is not None else GridRecipe()
+    changes = chosen({**given, "data": data})
+    for name in ("backbones", "heads", "policies", "augmentations"):
+        if name in changes:
+            changes[name] = tuple(changes[name])
+    grid = dataclasses.replace(grid, **changes)
+    if not grid.backbones:
+        raise UsageError("No backbone is named.", hint="Add -b NAME, or several; `zoo list backbones` shows them.")
+    return grid
+
+
+def location(data: str | None) -> str:
+    """DATA, which must be there. Raises: UsageError."""
+    if data is None:
         raise UsageError(
             "There are no pictures to work on.",
             hint="Name a folder with one sub-folder per class, or `demo` for made-up pictures.",
         )
-    grid = read_grid(recipe) if recipe is not None else GridRecipe()
-    changes: dict[str, object] = {name: value for name, value in given.items() if value not in (None, [], ())}
-    if data is not None:
-        changes["data"] = data
+    return data
+
+
+def chosen(given: Mapping[str, object]) -> dict[str, Any]:
+    """What was named on the command line, as values; None is as if not named. Raises: UsageError, RecipeError."""
+    changes = {name: value for name, value in given.items() if value not in (None, [], ())}
     _read(changes)
-    for name in ("backbones", "heads", "policies", "augmentations"):
-        if name in changes:
-            changes[name] = tuple(changes[name])  # type: ignore[arg-type]
-    grid = dataclasses.replace(grid, **changes)  # type: ignore[arg-type]
-    if not grid.backbones:
-        raise UsageError("No backbone is named.", hint="Add -b NAME, or several; `zoo list backbones` shows them.")
-    return grid
+    return changes
 
 
 def _read(changes: dict[str, object]) -> None:
