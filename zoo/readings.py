@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import keras
 import numpy as np
@@ -94,11 +94,24 @@ def counted(
         return None, 0  # without weights for colours nothing is lost
     if reader is None or not reader.sees or (plain is not None and plain.cause != "grey") or not len(rows):
         return plain, 0
-    return judge(facts, _settled(reader, pixels, rows)), reader.passes
+    return judge(facts, settled(reader, pixels, rows)), reader.passes
 
 
-def _settled(reader: Reader, pixels: Array, rows: Array) -> dict[ReadingName, Response]:
-    """Responses to the same pictures as given and under those readings that are not settled as harmless."""
+class Reads(Protocol):
+    """Whoever says what layers see; `Reader` does."""
+
+    def read(self, pixels: Array, rows: Array, reading: ReadingName) -> list[Seen]:
+        """What the first and the late layers see of some pictures under a reading."""
+
+
+def settled(reader: Reads, pixels: Array, rows: Array) -> dict[ReadingName, Response]:
+    """Responses to the same pictures as given and under those readings that are not settled as harmless.
+
+    Args:
+        reader: Asked for more and more pictures, until nothing is in doubt.
+        pixels: (n, height, width, channels).
+        rows: Which of them, in the order in which they are looked at.
+    """
     open_readings = _colours(pixels.shape[-1])
     seen: dict[ReadingName, list[Seen]] = {}
     found: dict[ReadingName, Response] = {}

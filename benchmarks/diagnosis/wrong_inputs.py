@@ -3,8 +3,9 @@
     python benchmarks/diagnosis/wrong_inputs.py --data CARS --data TRASH [--pictures 320] [--subsets 100] [--json FILE]
 
 Each `--data` is a folder with one sub-folder for each class. The seven wrong inputs are made of its pictures and named
-by `zoo.inputs.judge`, from random subsets of 64 pictures; right inputs are judged with every backbone, wrong ones with
-the first. A picture passes the network once for each way to read it; subsets are pooled afterwards. The numbers beyond
+by `zoo.inputs.judge`, from random subsets of 64 pictures: from all at once, and as the library does it, which begins
+with 16 and drops what is harmless (`zoo.readings.settled`). Right inputs are judged with every backbone, wrong ones
+with the first. A picture passes the network once for each way to read it; subsets are pooled afterwards. The numbers beyond
 which something is said (`zoo.inputs.Limits`) are tuned on each set, in the middle between right and wrong inputs, and
 applied to the others, beside those of the library. `--changes` judges right inputs that are changed in ways that are no
 mistake of scale or colour: blur, noise, low contrast, a colour cast, false colours, line drawings.
@@ -13,7 +14,6 @@ mistake of scale or colour: blur, noise, low contrast, a colour cast, false colo
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import math
 import sys
@@ -22,15 +22,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image, ImageFilter, ImageOps
+from altered_photos import CHANGES, WRONG, load
 
-from zoo import decoding
 from zoo.backend import require_keras
-from zoo.events import ignore
 from zoo.inputs import COLOURS, SCALES, USUAL, Finding, Limits, gain, judge, response
 from zoo.pixel_facts import PixelFacts, pixel_facts
 from zoo.plugins import load_catalog
-from zoo.values import Picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,6 +53,7 @@ class Case:
         facts: Of each picture.
         subsets: For each subset, what the readings did.
         judged: With the library's limits.
+        shipped: With them, and in the library's steps.
         tuned: With limits tuned on another set, by its name.
     """
 
@@ -63,6 +61,7 @@ class Case:
     facts: list[PixelFacts] = field(default_factory=list)
     subsets: list[tuple[Array, dict[ReadingName, Response]]] = field(default_factory=list)
     judged: list[Finding | None] = field(default_factory=list)
+    shipped: list[Finding | None] = field(default_factory=list)
     tuned: dict[str, list[Finding | None]] = field(default_factory=dict)
 
     def judge(self, limits: Limits) -> list[Finding | None]:
@@ -81,86 +80,6 @@ def _together(facts: list[PixelFacts]) -> PixelFacts:
         name: sum(getattr(one, name) for one in facts) for name in asdict(facts[0]) if name not in {"low", "high"}
     }
     return PixelFacts(**counts, low=low, high=high)
-
-
-# ---------------------------------------------------------------- pictures
-
-
-def load(folder: Path, count: int, size: int, seed: int) -> Array:
-    """Random pictures of a folder, uint8 (n, size, size, 3)."""
-    paths = sorted(str(path) for path in folder.rglob("*") if path.is_file())
-    chosen = [paths[row] for row in np.random.default_rng(seed).permutation(len(paths))[:count]]
-
-    def use(_: int, outcome: Any) -> Array | None:  # noqa: ANN401 - an array, or why there is none
-        return decoding.resize(outcome, size) if isinstance(outcome, np.ndarray) else None
-
-    pictures = [Picture(id=path, path=path, label=0) for path in chosen]
-    made = decoding.decode_all(pictures, use, task="reading pictures", observe=ignore)
-    return np.stack([one for one in made if one is not None])
-
-
-def grey(pixels: Array) -> Array:
-    """Luminance three times, saved as a colour JPEG and read again."""
-    out = np.empty_like(pixels)
-    for row, picture in enumerate(pixels):
-        held = io.BytesIO()
-        Image.fromarray(picture).convert("L").convert("RGB").save(held, "JPEG", quality=88)
-        out[row] = np.asarray(Image.open(held).convert("RGB"))
-    return out
-
-
-def with_nan(pixels: Array) -> Array:
-    """A patch of one picture in four is not-a-number."""
-    out = pixels.astype(np.float32)
-    out[::4, 10:20, 10:20] = np.nan
-    return out
-
-
-def one_colour(pixels: Array) -> Array:
-    """Each picture is its mean colour."""
-    return np.broadcast_to(np.rint(pixels.mean(axis=(1, 2), keepdims=True)), pixels.shape).astype(np.uint8)
-
-
-WRONG: dict[str, tuple[str | None, Callable[[Array], Array]]] = {
-    "right": (None, lambda pixels: pixels),
-    "rescaled-twice": ("rescaled-twice", lambda pixels: pixels.astype(np.float32) / np.float32(255)),
-    "rescaled-twice, saved in 8 bits": ("rescaled-twice", lambda pixels: np.rint(pixels / 255).astype(np.uint8)),
-    "swapped": ("swapped", lambda pixels: pixels[..., ::-1]),
-    "inverted": ("inverted", lambda pixels: 255 - pixels),
-    "constant": ("constant", one_colour),
-    "not-a-number": ("not-a-number", with_nan),
-    "grey": ("grey", grey),
-}
-"""By name: the cause that has to be named, and how it is made of right pictures."""
-
-
-def _each(change: Callable[[Image.Image], Image.Image]) -> Callable[[Array], Array]:
-    return lambda pixels: np.stack([np.asarray(change(Image.fromarray(one)).convert("RGB")) for one in pixels])
-
-
-def _noisy(pixels: Array) -> Array:
-    noise = np.random.default_rng(5).normal(0, 30, pixels.shape)
-    return np.clip(np.rint(pixels + noise), 0, 255).astype(np.uint8)
-
-
-def _false_colours(pixels: Array) -> Array:
-    """Luminance through a palette from black over red and yellow to white, as thermal cameras show it."""
-    levels = np.arange(256)
-    palette: Array = np.stack([np.clip(3 * levels - 255 * part, 0, 255) for part in range(3)], axis=1).astype(np.uint8)
-    grey_levels = np.stack([np.asarray(Image.fromarray(one).convert("L")) for one in pixels])
-    coloured: Array = palette[grey_levels]
-    return coloured
-
-
-CHANGES: dict[str, Callable[[Array], Array]] = {
-    "blur": _each(lambda image: image.filter(ImageFilter.GaussianBlur(4))),
-    "noise": _noisy,
-    "low contrast": lambda pixels: (pixels * 0.25 + 96).astype(np.uint8),
-    "colour cast": lambda pixels: np.clip(pixels * np.array([1.25, 1.0, 0.6]), 0, 255).astype(np.uint8),
-    "false colours": _false_colours,
-    "line drawing": _each(lambda image: ImageOps.invert(image.convert("L").filter(ImageFilter.FIND_EDGES))),
-}
-"""Right inputs that differ from photos of today, by name."""
 
 
 # ---------------------------------------------------------------- networks
@@ -214,8 +133,21 @@ class Passes:
             del self._kept[key]
 
 
+@dataclass(frozen=True)
+class Replay:
+    """Answers what `zoo.readings.Reader` would, from passes that were made before."""
+
+    seen: Callable[[ReadingName], list[Seen]]
+
+    def read(self, _: Array, rows: Array, reading: ReadingName) -> list[Seen]:
+        """What layers see of some pictures under a reading."""
+        return [_some(one, rows) for one in self.seen(reading)]
+
+
 def measure(case: Case, pixels: Array, passes: Passes, name: str, draws: list[Array]) -> None:
     """Fills a case: facts of each picture, and what the readings did to each subset."""
+    from zoo.readings import settled
+
     case.facts = [pixel_facts(picture[None]) for picture in pixels]
     if judge(_together(case.facts)) is not None and case.expected != "grey":  # the pixels say it all
         case.subsets = [(rows, {}) for rows in draws]
@@ -228,6 +160,10 @@ def measure(case: Case, pixels: Array, passes: Passes, name: str, draws: list[Ar
             found = {reading: response([_some(one, rows) for one in seen]) for reading, seen in columns.items()}
             case.subsets.append((rows, found))
     case.judged = case.judge(USUAL)
+    replay = Replay(lambda reading: passes.seen(pixels, name, reading))
+    for rows, found in case.subsets:
+        facts = _together([case.facts[row] for row in rows])
+        case.shipped.append(judge(facts, settled(replay, pixels, rows) if found else found))
     passes.forget(name)
     print(".", end="", file=sys.stderr, flush=True)  # noqa: T201 - tells that it works
 
@@ -285,7 +221,9 @@ def table(everything: dict[str, dict[str, dict[str, Case]]]) -> str:
     """Hits of each case, in Markdown: a column for each set, tuned on the others in brackets, and the sure ones."""
     first = next(iter(everything.values()))
     lines = [
-        "| backbone | inputs | " + " | ".join(f"{name}: usual / tuned elsewhere / sure" for name in first) + " |",
+        "| backbone | inputs | "
+        + " | ".join(f"{name}: usual / tuned elsewhere / sure; in steps / sure" for name in first)
+        + " |",
         "| --- | --- |" + " --- |" * len(first),
     ]
     for backbone, sets in everything.items():
@@ -295,7 +233,8 @@ def table(everything: dict[str, dict[str, dict[str, Case]]]) -> str:
                 case = cases[name]
                 others = [case.hits(findings) for findings in case.tuned.values()]
                 cells.append(
-                    f"{case.hits(case.judged)} / {min(others, default='-')} / {case.hits(case.judged, sure=True)}"
+                    f"{case.hits(case.judged)} / {min(others, default='-')} / {case.hits(case.judged, sure=True)}; "
+                    f"{case.hits(case.shipped)} / {case.hits(case.shipped, sure=True)}"
                 )
             lines.append(f"| {backbone} | {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -312,6 +251,7 @@ def as_json(everything: dict[str, dict[str, dict[str, Case]]], limits: dict[str,
                 errors = {r: [_errors(f, r) for _, f in case.subsets if r in f] for r in COLOURS}
                 row = {"backbone": backbone, "data": data, "inputs": name, "expected": case.expected, "said": said}
                 hits = {"usual": case.hits(case.judged), "sure": case.hits(case.judged, sure=True)}
+                hits |= {"in steps": case.hits(case.shipped), "in steps, sure": case.hits(case.shipped, sure=True)}
                 hits |= {f"tuned on {other}": case.hits(found) for other, found in case.tuned.items()}
                 rows.append({**row, "hits": hits, "misfit": misfit, "standard_errors": errors})
     return {"limits": {"usual": asdict(USUAL), **{n: asdict(one) for n, one in limits.items()}}, "rows": rows}
