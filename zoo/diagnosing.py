@@ -36,7 +36,7 @@ from zoo.specs import channels_of
 from zoo.store import Store
 from zoo.transferability import log_me, neighbour_hits, probe
 from zoo.travel import layer_steps, travel_of
-from zoo.verdicts import no_batch_norm, untrained, verdicts
+from zoo.verdicts import no_batch_norm, untrained, verdicts, wrong_inputs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -209,6 +209,14 @@ def _looked_at(
     rows = np.arange(sample.train)
     observe(Stage("looking at the inputs"))
     finding, read = counted(model, sample.pixels[: sample.train], trained=trained, most=CHECKED)
+    if finding is not None and finding.sure and finding.cause == "not-a-number":  # nothing else can be measured
+        passed = len(sample.labels) + read
+        return {
+            "verdicts": (wrong_inputs(finding),),
+            "layers": (),
+            "passes": passed,
+            "seconds": time.perf_counter() - began,
+        }
     estimated = rows[: min(ESTIMATED, max(2, sample.train // 2))]
     # All places: where next to no contrast is left, the variance is that of the padded borders, which a grid misses.
     adapting = measure(model, sample.pixels, rows=estimated, by_batch=True, places=None, observe=observe)

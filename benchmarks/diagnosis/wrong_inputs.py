@@ -5,10 +5,10 @@
 Each `--data` is a folder with one sub-folder for each class. The seven wrong inputs are made of its pictures and named
 by `zoo.inputs.judge`, from random subsets of 64 pictures: from all at once, and as the library does it, which begins
 with 16 and drops what is harmless (`zoo.readings.settled`). Right inputs are judged with every backbone, wrong ones
-with the first. A picture passes the network once for each way to read it; subsets are pooled afterwards. The numbers beyond
-which something is said (`zoo.inputs.Limits`) are tuned on each set, in the middle between right and wrong inputs, and
-applied to the others, beside those of the library. `--changes` judges right inputs that are changed in ways that are no
-mistake of scale or colour: blur, noise, low contrast, a colour cast, false colours, line drawings.
+with the first. A picture passes the network once for each way to read it; subsets are pooled afterwards. The numbers
+beyond which something is said (`zoo.inputs.Limits`) are tuned on each set, in the middle between right and wrong
+inputs, and applied to the others, beside those of the library. `--changes` judges right inputs that are changed in
+ways that are no mistake of scale or colour: blur, noise, low contrast, a colour cast, false colours, line drawings.
 """
 
 from __future__ import annotations

@@ -86,7 +86,8 @@ def stock() -> Catalog:
         @hookimpl
         def zoo_backbones() -> list[Backbone]:
             slow = known("far", off=255.0**2, momentum=0.99)
-            return [known("fitting"), known("off", off=400.0), slow, bare(), tiny_backbone()]
+            broken = known("broken", off=float("nan"))
+            return [known("fitting"), known("off", off=400.0), slow, broken, bare(), tiny_backbone()]
 
     return load_catalog(only=[], extra=[Stock])
 
@@ -119,6 +120,18 @@ def test_statistics_of_such_pictures_fit(ask: Any) -> None:
     assert found.steps == 20 * 34 // 32
     assert [layer.name for layer in found.layers] == ["stem_bn", "unit1_bn", "unit2_bn", "top_bn"]
     assert found.passes == 41 + 17 + 17 + 3 * 34  # as they are, estimated, scored, and read in three ways
+
+
+def test_a_network_that_makes_no_numbers_is_told_to_be_broken(ask: Any) -> None:
+    """One weight that is not a number: that is the diagnosis, and there is no advice; it is no error."""
+    found = ask("broken")
+    assert names(found) == ["wrong-inputs"]
+    assert "not-a-number" in found.verdicts[0].title
+    assert "weights are broken" in found.verdicts[0].reason + found.verdicts[0].remedy
+    assert found.advice is None
+    assert found.layers == ()
+    assert not found.fits
+    json.loads(found.to_json())
 
 
 def test_a_variance_that_is_off_is_found_where_it_is(ask: Any) -> None:
