@@ -44,7 +44,8 @@ def lag_warning(momenta: Mapping[str, float], *, steps: int) -> str:
         f"Too few steps for the moving statistics of BatchNorm: {planned}, and with momentum "
         f"{slowest:g} ({len(slow)} of {len(momenta)} layers) about {steps_needed(slowest)} are needed. Validation may "
         f"stay low although training accuracy rises. Train longer, use smaller batches, take "
-        f"bn-trainable:stats=precise, or take bn-affine, which uses the stored statistics."
+        f"bn-trainable:stats=precise, or take bn-affine, which uses the stored statistics. That is by a rule of thumb, "
+        f"three time constants; `zoo diagnose` measures how far the statistics of your pictures are."
     )
 
 
