@@ -73,12 +73,26 @@ def main() -> None:
                 lambda: check(model, few, most=CHECKED),
             ]
             fixed = sum(map(cpu, traces)) - once * 3
+            rows = np.arange(ESTIMATED)
+            parts = {
+                "pass with moments": lambda: measure(model, sample.pixels),
+                "check of inputs": lambda: check(model, sample.pixels[: sample.train], most=CHECKED),
+                "batches by themselves": lambda rows=rows: measure(
+                    model, sample.pixels, rows=rows, by_batch=True, places=None
+                ),
+                "re-estimated features": lambda adapting=adapting: re_estimated_features(
+                    model, sample.pixels[:SCORED], adapting.layers
+                ),
+            }
+            spent = {name: cpu(part) for name, part in parts.items()}
+            spent["numbers"] = whole - sum(spent.values())
             ratios["whole"].append(whole / (steady + cold - once))
             ratios["warm"].append((whole - fixed) / steady)
             say(
                 f"{count} pictures: plain {steady:.1f} s and {cold - once:.1f} s once; diagnosis {whole:.1f} s, "
                 f"of which about {fixed:.1f} s once",
             )
+            say("  " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in spent.items()))
     for name, values in ratios.items():
         say(f"{name}: {statistics.median(values):.2f} ({', '.join(f'{value:.2f}' for value in values)})")
     say(f"estimated on {ESTIMATED}, scored on {SCORED}, checked on {CHECKED} pictures")
