@@ -94,7 +94,7 @@ def diagnose(
     """Whether a backbone's BatchNorm statistics fit the pictures, and which policy to try. Nothing is trained.
 
     Training and validation pictures are those of `fit` with the same split. With the default number of pictures the
-    whole costs two to two and a half forward passes over them.
+    whole costs about two forward passes over them.
 
     Args:
         data: As in `fit`.
