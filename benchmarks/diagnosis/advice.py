@@ -4,8 +4,9 @@
     python benchmarks/diagnosis/advice.py --cells shifts.json --data PICTURES OTHERS [--json FILE] [--write]
 
 A cell is a data set under a shift, with the hold-out accuracy of each policy; `measure.py` trains them. Here facts are
-measured for each cell as a diagnosis measures them, on its training pictures: shift of the statistics, accuracy of a
-probe with stored and with re-estimated statistics. A choice is a hit where it is best or within a point of the best.
+measured for each cell on its training pictures: the shift of the statistics as a diagnosis measures it, and accuracies
+of a probe with stored statistics and with each batch's own, of all training pictures, where a diagnosis scores fewer
+with statistics of others. A choice is a hit where it is best or within a point of the best.
 
 Rules are trees of at most two questions, grown one question at a time: the question about one fact, and the two
 policies below it, with the most hits (of equal ones the least mean loss), each leaf holding at least `--leaf` cells.
