@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from evidence import augmented, batches, documents, graded, heads, scaling
+from evidence import augmented, batches, documents, graded, heads, policies, policy_table, scaling
 from evidence.plots import PLOTS
 from evidence.rig import Ledger
 from evidence.tables import TABLES
@@ -22,8 +22,15 @@ PARTS: dict[str, Any] = {
     "batches": batches,
     "heads": heads,
     "validation": augmented,
+    "policies": policies,
 }
 """What can be measured."""
+
+PARTS_TABLES: dict[str, Any] = {**TABLES, "policies": policy_table.policies}
+"""The table of each part."""
+
+SEVERAL = ("shifts", "policies")
+"""Parts that take several data sets."""
 
 
 def arguments() -> argparse.Namespace:
@@ -33,8 +40,8 @@ def arguments() -> argparse.Namespace:
     add("part", choices=PARTS)
     add("--data", nargs="+", default=["demo"], help="folders with one sub-folder for each class, or demo")
     add("--shifts", nargs="+", metavar="SHIFT", help="some of the shifts, as 'blur 2'")
-    add("--policies", nargs="+", metavar="POLICY", help="instead of those of `shifts`")
-    add("--set", nargs="+", default=[], metavar="NAME=VALUE", help="settings of the part, as size=64 epochs=3")
+    add("--policies", nargs="+", metavar="POLICY", help="instead of the part's own")
+    add("--set", nargs="+", default=[], metavar="NAME=VALUE", help="settings of the part, as size=64 heads=gap,mlp")
     add("--ledger", type=Path, metavar="FILE", help="remember finished runs there, and take them from there")
     add("--as-far", action="store_true", help="train nothing: what the ledger has")
     add("--write", type=Path, metavar="FOLDER", help="write the shifted copies there, and nothing else")
@@ -49,12 +56,13 @@ def arguments() -> argparse.Namespace:
 def plan_of(wanted: argparse.Namespace) -> Any:  # noqa: ANN401 - each part has its own
     """The part's plan with what was asked for."""
     part = PARTS[wanted.part]
-    several = wanted.part == "shifts"
+    several = wanted.part in SEVERAL
     plan = part.Plan(data=tuple(wanted.data) if several else wanted.data[0])
     pairs = (one.partition("=") for one in wanted.set)
     changes: dict[str, Any] = {name: int(value) if value.isdecimal() else value for name, _, value in pairs}
     if wanted.shifts:
         changes["shifts"] = tuple(wanted.shifts)
+    changes |= {name: tuple(changes[name].split(",")) for name in ("backbones", "heads") if name in changes}
     if wanted.policies:
         changes["policies"] = tuple(wanted.policies)
     return dataclasses.replace(plan, **changes)
@@ -85,7 +93,7 @@ def main() -> None:
         draw = PLOTS.get(wanted.part)
         for name, text in draw(found).items() if draw else ():
             (wanted.plots / f"{name}.svg").write_text(text, encoding="utf-8", newline="\n")
-    table = TABLES[wanted.part](found)
+    table = PARTS_TABLES[wanted.part](found)
     if wanted.page:
         documents.place(table, wanted.page, wanted.place or wanted.part)
     print(table)  # noqa: T201 - the result

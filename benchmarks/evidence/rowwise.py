@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from evidence.photos import write
 from evidence.rig import Ledger, Rig, summary
+from zoo.errors import ZooError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -30,7 +31,7 @@ def train(
     say: Callable[[str], None],
     catalog: Catalog | None = None,
 ) -> None:
-    """Trains runs, each given by the arguments of `Rig.result`, in their order."""
+    """Trains runs, each given by the arguments of `Rig.result`, in their order; names those that fail."""
     waiting = [wanted for wanted in runs if ledger.name(key(photos, wanted)) not in ledger.found]
     if not waiting:
         return
@@ -42,8 +43,12 @@ def train(
             def fit(wanted: Wanted = wanted) -> dict[str, Any]:
                 return rig.result(dataset, photos, **wanted)
 
-            found = ledger.get(key(photos, wanted), fit)
             words = ", ".join(f"{name} {value}" for name, value in wanted.items())
+            try:
+                found = ledger.get(key(photos, wanted), fit)
+            except ZooError as error:
+                say(f"{photos.name} {photos.counts['train']}: {words}: {error}")
+                continue
             say(f"{photos.name} {photos.counts['train']}: {words}: {found['holdout']:.3f}, {found['seconds']} s")
 
 

@@ -15,6 +15,8 @@ import zoo
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "benchmarks" / "evidence" / "results"
+PAGES = {"policies": ROOT / "docs" / "explanation" / "measurements.md"}
+"""Where the results are shown that are not about BatchNorm."""
 PAGE = ROOT / "docs" / "explanation" / "batch-normalization.md"
 SMALL = {"backbone": "scratch-cnn", "size": 32, "train": 24, "validation": 16, "holdout": 20, "epochs": 1, "seeds": 1}
 
@@ -215,12 +217,12 @@ def test_the_page_shows_what_the_program_prints(file: Path) -> None:
     """The tables and plots of the page are those of the files of results, to the letter."""
     from evidence import documents
     from evidence.plots import PLOTS
-    from evidence.tables import TABLES
+    from measure import PARTS_TABLES
 
     found = documents.read([file])
-    table = TABLES[file.stem.partition("-")[0]](found)
+    table = PARTS_TABLES[file.stem.partition("-")[0]](found)
     place = f"<!-- results:{file.stem} -->\n```text\n{table}\n```\n<!-- /results:{file.stem} -->\n"
-    text = PAGE.read_text(encoding="utf-8")
+    text = PAGES.get(file.stem, PAGE).read_text(encoding="utf-8")
     assert place in text
     for name, drawing in PLOTS.get(file.stem, lambda _: {})(found).items():
         assert f"(plots/{name}.svg)" in text
@@ -240,3 +242,60 @@ def test_the_best_of_a_cell_is_told() -> None:
     }
     assert rows["bn-affine"] == ["bn-affine", "78.9", "0", "of", "1", "1.1", "1.1"]
     assert rows["freeze-all"] == ["freeze-all", "80.0", "1", "of", "1", "0.0", "0.0"]
+
+
+def test_processes_share_the_runs_of_policies() -> None:
+    """Shares together are all runs, each once; a share that is none is refused with its value."""
+    from evidence.policies import Plan
+
+    runs = list(Plan(data=("demo",)).runs())
+    assert len(runs) == 3 * 3 * 16 * 3
+    shares = [Plan(data=("demo",), share=f"{index}/5").mine(runs) for index in range(1, 6)]
+    assert [run for share in shares for run in share] == runs
+    for wrong in ("0/2", "3/2", "1", "a/b"):
+        with pytest.raises(ValueError, match=f"share={wrong}"):
+            Plan(data=("demo",), share=wrong).mine(runs)
+
+
+def test_policies_are_measured(tmp_path: Path) -> None:
+    """Two policies with two heads are trained once; the table has both and their difference; failed runs are named."""
+    from evidence.policies import Plan, collect, train
+    from evidence.policy_table import policies
+    from evidence.rig import Ledger
+
+    small = {name: value for name, value in SMALL.items() if name != "backbone"}
+    few: dict[str, Any] = {"backbones": ("scratch-cnn",), "policies": ("freeze-all", "bn-affine")}
+    plan = Plan(data=("demo",), heads=("gap", "probe"), **few, **small)
+    path, said = tmp_path / "ledger.jsonl", []
+    train(plan, Ledger(path), said.append)
+    assert len(said) == len(path.read_text(encoding="utf-8").splitlines()) == 4
+    found = collect(plan, Ledger(path))
+    assert {(row["head"], row["policy"]) for row in found["rows"]} == {
+        (head, policy) for head in ("gap", "probe") for policy in ("freeze-all", "bn-affine")
+    }
+    for row in found["rows"]:
+        right = sum(byte.bit_count() for byte in bytes.fromhex(row["correct"][0]))
+        assert right / 20 == row["holdout"]
+    table = policies(found)
+    assert "20 hold-out pictures" in table
+    assert "bn-affine − freeze-all" in table
+    wrong = Plan(data=("demo",), heads=("gap",), backbones=("scratch-cnn",), policies=("no-such-policy",), **small)
+    train(wrong, Ledger(path), said.append)
+    assert "no-such-policy" in said[-1]
+    assert collect(wrong, Ledger(path))["rows"] == []
+
+
+def test_a_difference_knows_its_pictures() -> None:
+    """Equal rows do not differ; a row that is right on far more pictures does, and the interval holds by how much."""
+    from evidence.policy_table import spread_of
+
+    draw = np.random.default_rng(0)
+    table = (draw.random((2, 3, 200)) < 0.7).astype(np.float64)
+    mean, low, high, p_value = spread_of(table, table.copy())
+    assert (mean, p_value) == (0.0, 1.0)
+    assert low < 0 < high
+    worse = table * (draw.random((1, 1, 200)) < 0.8)
+    mean, low, high, p_value = spread_of(table, worse)
+    assert mean == pytest.approx(float((table - worse).mean()))
+    assert 0 < low < mean < high
+    assert p_value < 0.001
