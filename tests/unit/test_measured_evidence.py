@@ -292,8 +292,9 @@ def test_a_difference_knows_its_pictures() -> None:
     draw = np.random.default_rng(0)
     table = (draw.random((2, 3, 200)) < 0.7).astype(np.float64)
     mean, low, high, p_value = spread_of(table, table.copy())
-    assert (mean, p_value) == (0.0, 1.0)
+    assert mean == 0.0
     assert low < 0 < high
+    assert p_value > 0.5
     worse = table * (draw.random((1, 1, 200)) < 0.8)
     mean, low, high, p_value = spread_of(table, worse)
     assert mean == pytest.approx(float((table - worse).mean()))
