@@ -66,7 +66,7 @@ def test_what_is_listed_as_changed_is_what_the_catalog_has(catalog: Catalog) -> 
 
 
 def test_an_old_row_is_not_the_new_default(bench: Bench) -> None:
-    """What older versions called `bn-trainable` has the digests of `stats=moving`, and none of today's `bn-trainable`."""
+    """What older versions called `bn-trainable` has the digests of `stats=moving`, not of today's `bn-trainable`."""
     old, new, moving = (
         bench.recipe(policy) for policy in ("bn-trainable", "bn-trainable", "bn-trainable:stats=moving")
     )
