@@ -283,5 +283,6 @@ def _add_training(
     key = (job.graph, f"{job.purpose}:{phase.open_weights}:{phase.batch_norm}", boundary)
     if key not in sums.purposes or phase.open_weights == "low-rank":
         sums.purposes.add(key)
-        sums.other += network.build * (TRACE + TRACE_PREDICT) * network.shares[boundary]
+        passes = 2 if taken else 1  # the pass that takes statistics is a graph of its own
+        sums.other += network.build * (TRACE + passes * TRACE_PREDICT) * network.shares[boundary]
     sums.memory = max(sums.memory, job.batch * network.activations[boundary] + 4 * network.weights)

@@ -44,8 +44,16 @@ JOB = Job(
 
 def told(*jobs: Job, **changes: Any) -> Forecast:
     """A forecast for 100 training and 20 validation pictures."""
-    options: dict[str, Any] = {"train": 100, "finished": 0, "decode": 0.0, "pixels": 0, "free": 0, "base_memory": 7}
-    return forecast(jobs, {"net": NETWORK}, validation=20, **options | changes)
+    options: dict[str, Any] = {
+        "networks": {"net": NETWORK},
+        "train": 100,
+        "finished": 0,
+        "decode": 0.0,
+        "pixels": 0,
+        "free": 0,
+        "base_memory": 7,
+    }
+    return forecast(jobs, validation=20, **options | changes)
 
 
 def changed(**changes: Any) -> Job:
@@ -99,6 +107,12 @@ def test_precise_statistics_are_paid_in_every_epoch_up_to_a_number_of_pictures()
             for statistics in ("moving", "precise")
         )
         assert precise - moving == pytest.approx(4 * 0.1 * min(train, 10_000) * (1 + ADAPTING))
+    slow = {"net": dataclasses.replace(NETWORK, build=10.0)}
+    other = [
+        told(changed(phases=(dataclasses.replace(phase, statistics=statistics),)), networks=slow).other_seconds
+        for statistics in ("moving", "precise")
+    ]
+    assert other[0] < other[1], "its pass has to be traced, too"
 
 
 def test_augmented_pictures_pass_in_every_epoch_or_as_often_as_there_are_views() -> None:
