@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 API_LEVEL = 1
 """Level of these contracts. A plugin may declare the one it was written for as `ZOO_API_LEVEL`."""
 
+PRECISE_PICTURES = 10_000
+"""Training pictures that precise statistics are taken from at most: Wu & Johnson 2021 find 1,000 to 10,000 enough."""
+
 BACKENDS = ("jax", "tensorflow", "torch")
 """Keras backends that can train."""
 
@@ -233,8 +236,9 @@ class Phase:
             `one-cycle` (from 1/25 up to the rate over the first 30 % of the steps, then down to 1/250,000 of it, both
             as half a wave; Smith & Topin 2018, arXiv:1708.07120, with the figures of PyTorch's `OneCycleLR`).
         statistics: Where statistics adapt: `moving` leaves it at Keras' running averages; `precise` replaces these
-            before every validation by the mean and variance over all training pictures (Wu & Johnson 2021,
-            arXiv:2105.07576), so that they do not lag.
+            before every validation by the mean and variance over the training pictures (Wu & Johnson 2021,
+            arXiv:2105.07576), so that they do not lag. Of more than `PRECISE_PICTURES` so many are looked at, which
+            the seed draws.
         re_estimated_blocks: Number of blocks, counted from the top, whose moving statistics are replaced in this way
             once, before the phase (AdaBN; Li et al. 2016, arXiv:1603.04779). They need not be open.
         pull: Weight of half the squared distance of open backbone weights from where the phase started, added to the

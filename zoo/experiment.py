@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from zoo.values import Recipe, RunRecord, Side, Status
 
 
-ENGINE = 2
+ENGINE = 3
 """Counts changes of the library that change the bits of results although no version does: raise it with them."""
 
 SOLVERS = ("scipy",)
@@ -238,7 +238,7 @@ def _execute(record: RunRecord, bench: Bench) -> RunRecord:
     _keep(record, bench, built, delivery, trained, sides[1])
     scores = statistics.score(trained.probabilities, sides[1].labels)
     inference = inference_accuracy(built, sides[0], bench.cache)
-    status, reason, late = verdict(built, trained, scores, inference, sides)
+    status, reason, late = verdict(recipe, built, trained, scores, inference, sides)
     done = Done(recipe, built, trained, scores, inference, receipt, sides, before, momenta_of(built))
     return dataclasses.replace(
         record,

@@ -17,6 +17,7 @@ from zoo import nearness, not_learning, too_good
 from zoo.events import Note, ignore
 from zoo.forward import value_of
 from zoo.nearness import nearest_labels
+from zoo.proof import remedy_of_lag
 from zoo.run_facts import Facts, at_chance
 from zoo.values import PARTS
 
@@ -182,6 +183,7 @@ def _facts(done: Done, dataset: Dataset, cache: FeatureCache, simple: Mapping[st
         inference_accuracy=done.inference,
         momenta=done.momenta,
         adapting_steps=trained.adapting_steps,
+        lag_remedy=remedy_of_lag(recipe, done.built) if done.momenta else "",
         learning_rate=max((record.learning_rate for record in trained.history), default=0.0),
         steps=trained.steps,
         opens=any(phase.open_blocks for phase in done.built.phases),

@@ -173,8 +173,9 @@ def _lag(facts: Facts) -> Cause | None:
     weight = 0.95 if collapsed else 0.8
     if _sees_training(facts) or steps >= needed:
         weight = 0.4
-    remedy = "Train longer, take bn-trainable:stats=precise, or bn-affine, which uses the stored statistics."
-    return _cause("moving statistics lag", weight, said, remedy, momentum=slowest, steps=steps, steps_needed=needed)
+    return _cause(
+        "moving statistics lag", weight, said, facts.lag_remedy, momentum=slowest, steps=steps, steps_needed=needed
+    )
 
 
 def _sees_training(facts: Facts) -> bool:

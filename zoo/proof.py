@@ -10,7 +10,7 @@ from zoo.backend import is_accelerated, rounds_products
 from zoo.batching import step_plan
 from zoo.errors import ReceiptError
 from zoo.forward import value_of
-from zoo.lag import GAP, lag_warning, not_learning
+from zoo.lag import GAP, lag_warning, not_learning, way_out
 from zoo.precision import precision_note
 from zoo.receipt import Trace, write_receipt
 
@@ -42,7 +42,7 @@ def early_notes(recipe: Recipe, built: Built, count: int) -> tuple[str, ...]:
         found = assembly.momenta(phase)
         momenta |= found
         steps += phase.epochs * per_epoch if found else 0
-    notes.append(lag_warning(momenta, steps=steps))
+    notes.append(lag_warning(momenta, steps=steps, remedy=remedy_of_lag(recipe, built)))
     free = {
         id(weight)
         for phase in built.phases
@@ -132,6 +132,14 @@ def momenta_of(built: Built) -> dict[str, float]:
     return {name: value for phase in built.phases for name, value in built.assembly.momenta(phase).items()}
 
 
+def remedy_of_lag(recipe: Recipe, built: Built) -> str:
+    """What ends the lag of the moving statistics that follow in some phase, in one sentence."""
+    assembly = built.assembly
+    own = {weight.layer.name for weight in assembly.weights if weight.block == len(assembly.blocks)}
+    trained = recipe.backbone.values()["weights"] != "none"
+    return way_out(recipe.policy, backbone=not momenta_of(built).keys() <= own, pretrained=trained)
+
+
 def inference_accuracy(built: Built, learner: Side, cache: FeatureCache) -> float | None:
     """Accuracy on training pictures in inference mode, where statistics adapted; else None.
 
@@ -157,7 +165,12 @@ def inference_accuracy(built: Built, learner: Side, cache: FeatureCache) -> floa
 
 
 def verdict(
-    built: Built, trained: Trained, scores: Scores, inference: float | None, sides: tuple[Side, Side]
+    recipe: Recipe,
+    built: Built,
+    trained: Trained,
+    scores: Scores,
+    inference: float | None,
+    sides: tuple[Side, Side],
 ) -> tuple[Status, str, tuple[str, ...]]:
     """Status, its reason, and notes on a gap between training and inference mode."""
     majority = float(np.bincount(sides[1].labels).max()) / len(sides[1].labels)
@@ -169,6 +182,7 @@ def verdict(
         majority=majority,
         momenta=momenta,
         steps=trained.adapting_steps,
+        remedy=remedy_of_lag(recipe, built),
     )
     if reason:
         return "not learning in inference mode", reason, ()

@@ -10,6 +10,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, cast
 
 from zoo.errors import RecipeError, RunFormatError
+from zoo.respelling import respelt
 from zoo.settings import AUTO, OPTIONS, SETTINGS, SINCE, setting_fault
 from zoo.specs import backbone_options, complete_spec, parse_spec, spec_name
 from zoo.values import Recipe, Spec
@@ -148,7 +149,7 @@ def recipe_to_json(recipe: Recipe) -> dict[str, Any]:
 
 
 def recipe_from_json(document: Mapping[str, Any]) -> Recipe:
-    """Read what `recipe_to_json` wrote.
+    """Read what `recipe_to_json` wrote; specs are spelt as they are today (`zoo.respelling`).
 
     Raises:
         RunFormatError: The version is unknown, a key is absent or too many, or a value cannot be one.
@@ -171,7 +172,7 @@ def recipe_from_json(document: Mapping[str, Any]) -> Recipe:
         validate_recipe(recipe)
     except (TypeError, ValueError, KeyError, RecipeError) as error:
         raise RunFormatError(f"The stored recipe is damaged: {error}", hint=_DAMAGED) from error
-    return recipe
+    return respelt(recipe)
 
 
 def _completed(catalog: Catalog, spec: str | Spec, *, kind: Kind) -> Spec:

@@ -1,4 +1,4 @@
-"""Moving statistics of BatchNorm replaced by those of all training pictures.
+"""Moving statistics of BatchNorm replaced by those of the training pictures.
 
 Pictures pass in shuffled full batches (the last is filled up with pictures of the first), in inference mode but for
 BatchNorm, which normalises each batch with its own statistics. The new mean of a layer is the mean of its batch means,
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from zoo.prefix import Features
 
 
-def re_estimate(assembly: Assembly, *, boundary: int, pictures: Features, batch_size: int, seed: int) -> None:
+def re_estimate(
+    assembly: Assembly, *, boundary: int, pictures: Features, batch_size: int, seed: int, most: int | None = None
+) -> None:
     """Replaces the moving statistics of all BatchNorm layers above a boundary.
 
     Args:
@@ -36,6 +38,7 @@ def re_estimate(assembly: Assembly, *, boundary: int, pictures: Features, batch_
         pictures: Training pictures as tensors at that boundary, at least two.
         batch_size: Pictures in a batch, at most as many as there are.
         seed: Of their order.
+        most: Of more pictures only so many are looked at, the same in each call with the same seed; None for all.
     """
     layers = [
         leaf
@@ -46,7 +49,7 @@ def re_estimate(assembly: Assembly, *, boundary: int, pictures: Features, batch_
     if not layers:
         return
     model = assembly.estimator(boundary)
-    order = np.random.default_rng([seed, 0xAB]).permutation(len(pictures))
+    order = np.random.default_rng([seed, 0xAB]).permutation(len(pictures))[:most]
     steps = -(-len(order) // batch_size)
     order = np.resize(order, steps * batch_size)  # the last batch is filled up from the first
     sums = [np.zeros((2, *layer.moving_mean.shape), np.float64) for layer in layers]

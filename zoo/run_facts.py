@@ -33,6 +33,7 @@ class Facts:
         inference_accuracy: On training pictures in inference mode where statistics adapted, else None.
         momenta: Momentum of each BatchNorm layer whose moving statistics followed, by layer name.
         adapting_steps: Batches in which they did.
+        lag_remedy: What would end their lag, in one sentence; empty where none followed.
         learning_rate: Highest of the run; 0 where only a head was solved, or where it is not known.
         steps: Of the optimiser, all phases.
         opens: Whether some phase opened a block of the backbone.
@@ -58,6 +59,7 @@ class Facts:
     inference_accuracy: float | None = None
     momenta: Mapping[str, float] = field(default_factory=dict)
     adapting_steps: int = 0
+    lag_remedy: str = ""
     learning_rate: float = 0.0
     steps: int = 0
     opens: bool = False

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.errors import RunNotFoundError, StoreError
 from zoo.process import Process, this_process
 from zoo.records import dumps, loads
+from zoo.respelling import respelt
 from zoo.values import EpochRecord, RunRecord
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ class RunTable:
         found = self._database.read("SELECT record FROM runs WHERE id = ?", (run_id,))
         if not found:
             raise _not_found(run_id, ids=self.ids())
-        return loads(RunRecord, found[0][0])
+        return _read(found[0][0])
 
     def _select(self, where: str, values: Sequence[object]) -> tuple[RunRecord, ...]:
         runs = f"FROM runs WHERE {where}"
@@ -137,9 +138,7 @@ class RunTable:
             # A run that began between the two queries is left to the next call.
             if run_id in histories:
                 histories[run_id].append(loads(EpochRecord, text))
-        return tuple(
-            dataclasses.replace(loads(RunRecord, text), history=tuple(histories[run_id])) for run_id, text in found
-        )
+        return tuple(dataclasses.replace(_read(text), history=tuple(histories[run_id])) for run_id, text in found)
 
     def _write_epochs(self, run_id: str, history: Sequence[EpochRecord]) -> None:
         rows = [(run_id, epoch.epoch, dumps(epoch)) for epoch in history]
@@ -148,6 +147,12 @@ class RunTable:
     def _rewrite(self, record: RunRecord) -> None:
         text = dumps(dataclasses.replace(record, history=()))
         self._database.write("UPDATE runs SET status = ?, record = ? WHERE id = ?", [(record.status, text, record.id)])
+
+
+def _read(text: str) -> RunRecord:
+    """A record whose recipe is spelt as it would be today."""
+    record = loads(RunRecord, text)
+    return dataclasses.replace(record, recipe=respelt(record.recipe))
 
 
 def _not_found(text: str, *, ids: Sequence[str], fitting: Sequence[str] = ()) -> RunNotFoundError:

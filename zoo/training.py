@@ -13,6 +13,7 @@ from zoo.augmenting import Augmenter
 from zoo.averaging import averaged
 from zoo.batching import order, step_plan
 from zoo.compiling import compile_tail, purpose
+from zoo.contracts import PRECISE_PICTURES
 from zoo.errors import DivergedError, ReceiptError, TrainingError
 from zoo.events import EpochEnded, RateTested, Stage, ignore
 from zoo.forward import value_of
@@ -199,12 +200,20 @@ def _with_rate(
     ]
 
 
-def _re_estimate(assembly: Assembly, learner: Side, cache: FeatureCache, recipe: Recipe, *, boundary: int) -> None:
+def _re_estimate(
+    assembly: Assembly,
+    learner: Side,
+    cache: FeatureCache,
+    recipe: Recipe,
+    *,
+    boundary: int,
+    most: int | None = None,
+) -> None:
     """Replaces the statistics of the blocks above a boundary by those of the training pictures, not augmented."""
     boundary, batch = max(0, boundary), min(recipe.batch_size, len(learner.labels))
     below = assembly.prefix(boundary)
     pictures = cache.features((below,) if below else (), learner.pixels, key=learner.key)
-    re_estimate(assembly, boundary=boundary, pictures=pictures, batch_size=batch, seed=recipe.seed)
+    re_estimate(assembly, boundary=boundary, pictures=pictures, batch_size=batch, seed=recipe.seed, most=most)
 
 
 @dataclass(frozen=True)
@@ -276,7 +285,7 @@ def _run_phase(log: _Log, epochs: Iterator[list[Array]]) -> int:
         with averaged(task.tail):
             if task.phase.statistics == "precise":
                 boundary = task.assembly.boundary(task.phase)
-                _re_estimate(task.assembly, task.learner, task.cache, recipe, boundary=boundary)
+                _re_estimate(task.assembly, task.learner, task.cache, recipe, boundary=boundary, most=PRECISE_PICTURES)
             rank = log.best.rank(log.close_epoch(known, loss, accuracy, learning_rate=pace.rate, began=began))
         stale = 0 if rank > peak else stale + 1
         peak = max(peak, rank)

@@ -111,7 +111,7 @@ def _statistics(shift: Overall, effect: Effect | None, *, wrong: bool) -> Verdic
     if wrong:
         remedy = "Mend the inputs first; then diagnose again."
     elif gains(effect):
-        remedy = "Try bn-stats, which trains the head alone, then bn-affine, then bn-trainable:stats=precise."
+        remedy = "Try bn-stats, which trains the head alone, then bn-affine, then bn-trainable."
     else:
         found = "do not help the features here" if effect is not None else "were not tried on features"
         remedy = (
@@ -167,8 +167,9 @@ def _steps(travel: Travel) -> Verdict:
         "deviations away."
     )
     remedy = (
-        "With bn-trainable use stats=precise, or layers with a momentum of at most "
-        f"{travel.sufficient:.3g}, or train for {travel.needed:,} steps. Policies on stored statistics need none."
+        "bn-trainable needs none of them: with stats=precise, its default, it does not use moving averages; nor do "
+        "policies on stored statistics. Where averages are to follow (stats=moving, bn=adapting, from-scratch), train "
+        f"for {travel.needed:,} steps, or use layers with a momentum of at most {travel.sufficient:.3g}."
     )
     title = f"too few steps for the moving statistics: {travel.needed:,} needed"
     return Verdict("few-steps", title, reason, remedy)

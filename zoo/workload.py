@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from zoo.contracts import PRECISE_PICTURES
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -21,7 +23,7 @@ STEP: Mapping[str, float] = {"all": 3.0, "batch-norm": 2.3, "bias": 2.3, "low-ra
 """Forward passes that a training step takes, by what is open; `benchmarks/kernels.py` measures them."""
 
 ADAPTING = 0.3
-"""Forward passes more where statistics adapt."""
+"""Forward passes more where statistics adapt, for a step and for a picture whose statistics are taken."""
 
 TRACE, TRACE_PREDICT = 8.0, 3.0
 """Tracing a training step and a forward pass of a whole network, in times that building it took: a rough guess."""
@@ -276,9 +278,11 @@ def _add_training(
         return
     above = network.forward * network.shares[boundary]
     step = STEP[phase.open_weights] + (ADAPTING if phase.batch_norm == "adapting" else 0.0)
-    sums.training += phase.epochs * above * (train * step + validation)
+    taken = min(train, PRECISE_PICTURES) * (1.0 + ADAPTING) if phase.statistics == "precise" else 0.0
+    sums.training += phase.epochs * above * (train * step + taken + validation)
     key = (job.graph, f"{job.purpose}:{phase.open_weights}:{phase.batch_norm}", boundary)
     if key not in sums.purposes or phase.open_weights == "low-rank":
         sums.purposes.add(key)
-        sums.other += network.build * (TRACE + TRACE_PREDICT) * network.shares[boundary]
+        passes = 2 if taken else 1  # the pass that takes statistics is a graph of its own
+        sums.other += network.build * (TRACE + passes * TRACE_PREDICT) * network.shares[boundary]
     sums.memory = max(sums.memory, job.batch * network.activations[boundary] + 4 * network.weights)

@@ -74,7 +74,7 @@ CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "momentum 0.999": (
         "moving statistics lag",
         "tinted",
-        {"backbone": "tiny-slow:size=32", "policy": "bn-trainable", "learning_rate": 0.02},
+        {"backbone": "tiny-slow:size=32", "policy": "bn-trainable:stats=moving", "learning_rate": 0.02},
     ),
     "divided by 255": (
         "wrong input",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from evidence.photos import Photos
     from evidence.rig import Ledger
 
-POLICIES = {"freeze-all": 1e-3, "bn-trainable:stats=precise": 1e-3, "unfreeze-all": 1e-4}
+POLICIES = {"freeze-all": 1e-3, "bn-trainable": 1e-3, "unfreeze-all": 1e-4}
 """Policies with their own learning rates."""
 
 BATCHES = (8, 32, 96)

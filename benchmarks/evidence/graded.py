@@ -23,7 +23,7 @@ POLICIES = (
     "unfreeze-top-k:k=2",
     "bn-affine",
     "bn-trainable",
-    "bn-trainable:stats=precise",
+    "bn-trainable:stats=moving",
     "fine-tune",
 )
 

@@ -19,7 +19,7 @@ import numpy as np
 import zoo
 from zoo.backend import quiet
 from zoo.dataset import Dataset, prepare
-from zoo.experiment import Bench, make_bench, run
+from zoo.experiment import ENGINE, Bench, make_bench, run
 from zoo.lineup import combinations, lines_of, recipe_of
 from zoo.plugins import load_catalog
 from zoo.statistics import interval
@@ -37,10 +37,16 @@ if TYPE_CHECKING:
 BATCH = 32
 """Hold-out pictures that are predicted at a time."""
 
+RENAMED = {"bn-trainable": "bn-trainable:stats=moving", "bn-trainable:stats=precise": "bn-trainable"}
+"""What policies in ledgers from before `ENGINE` 3 are called now: the default of their option has changed."""
+
 
 @dataclass
 class Ledger:
-    """Results of runs by what was run: a file with a line of JSON for each, so that a call goes on where one ended."""
+    """Results of runs by what was run: a file with a line of JSON for each, so that a call goes on where one ended.
+
+    A line says of which engine it is. Lines without are older and name policies by the defaults of their time.
+    """
 
     path: Path | None = None
     found: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -49,7 +55,7 @@ class Ledger:
         if self.path is not None and self.path.is_file():
             for line in self.path.read_text(encoding="utf-8").splitlines():
                 entry = json.loads(line)
-                self.found[entry["key"]] = entry["result"]
+                self.found[entry["key"] if "engine" in entry else _renamed(entry["key"])] = entry["result"]
 
     @staticmethod
     def name(key: dict[str, Any]) -> str:
@@ -64,8 +70,14 @@ class Ledger:
             if self.path is not None:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 with self.path.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps({"key": name, "result": self.found[name]}) + "\n")
+                    file.write(json.dumps({"key": name, "engine": ENGINE, "result": self.found[name]}) + "\n")
         return self.found[name]
+
+
+def _renamed(name: str) -> str:
+    """The key of an older line with its policy under today's name."""
+    key = json.loads(name)
+    return Ledger.name(key | {"policy": RENAMED.get(key["policy"], key["policy"])}) if "policy" in key else name
 
 
 class Rig:

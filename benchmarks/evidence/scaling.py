@@ -46,10 +46,10 @@ ROWS = (
     Row("bn-stats"),
     Row("bn-affine"),
     Row("fine-tune"),
-    Row("bn-trainable", patience=5),
-    Row("bn-trainable", momentum=0.9),
-    Row("bn-trainable:stats=precise"),
-    Row("bn-trainable", long=True),
+    Row("bn-trainable:stats=moving", patience=5),
+    Row("bn-trainable:stats=moving", momentum=0.9),
+    Row("bn-trainable"),
+    Row("bn-trainable:stats=moving", long=True),
 )
 """What is measured, the long one last."""
 

@@ -18,7 +18,7 @@ NEAR = 0.01
 SHORT = {
     "unfreeze-top-k:k=2": "top-k:k=2",
     "bn-trainable": "bn-train.",
-    "bn-trainable:stats=precise": "…precise",
+    "bn-trainable:stats=moving": "…moving",
 }
 """Policies as the head of a column names them."""
 
@@ -26,7 +26,7 @@ ASKED = (
     ("bn-stats", "freeze-all", "stats−freeze"),
     ("bn-affine", "freeze-all", "affine−freeze"),
     ("bn-trainable", "bn-affine", "trainable−affine"),
-    ("bn-trainable:stats=precise", "bn-trainable", "precise−moving"),
+    ("bn-trainable", "bn-trainable:stats=moving", "precise−moving"),
     ("fine-tune", "unfreeze-top-k:k=2", "fine-tune−top-k"),
 )
 """Differences between policies that answer a question."""

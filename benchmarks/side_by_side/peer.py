@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from side_by_side.network import backbone_of, head_of, size_of, top_layers
 from side_by_side.pictures import read_split
+from side_by_side.scenarios import MOVING
 
 if TYPE_CHECKING:
     from side_by_side.work import Work
@@ -117,10 +118,10 @@ def open_layers(backbone: Any, name: str, policy: str, train: Any, catalog: Cata
     if policy in {"freeze-all", "bn-stats"}:
         backbone.trainable = False
         return False
-    if policy in {"bn-affine", "bn-trainable"}:
+    if policy in {"bn-affine", MOVING}:
         for layer in norms:
             layer.trainable = True
-        return policy == "bn-trainable"
+        return policy == MOVING
     if policy.startswith("unfreeze-top-k:k="):
         for layer in top_layers(name, backbone, int(policy.rpartition("=")[2]), catalog):
             layer.trainable = layer not in norms

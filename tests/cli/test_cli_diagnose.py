@@ -166,7 +166,7 @@ def test_advice_comes_with_how_often_it_was_right(
 @pytest.mark.parametrize(
     ("change", "policies"),
     [
-        ({}, ["freeze-all", "fine-tune", "bn-stats", "bn-affine", "bn-trainable:stats=precise"]),
+        ({}, ["freeze-all", "fine-tune", "bn-stats", "bn-affine", "bn-trainable"]),
         ({"p_value": 0.02}, ["freeze-all", "fine-tune", "unfreeze-top-k:k=2"]),
         ({"re_estimated": Scores(0.2, 0.5, -0.7)}, ["freeze-all", "fine-tune", "unfreeze-top-k:k=2"]),
         (None, ["freeze-all", "fine-tune", "unfreeze-top-k:k=2"]),

@@ -38,7 +38,7 @@ TABLE = {
     "lora": Expected(0, 0, 0, drops=False, kernels=ALL),
     "bn-affine": Expected(ALL, 0, 0, drops=False),
     "bn-trainable": Expected(ALL, 0, ALL, drops=True),
-    "bn-trainable:stats=precise": Expected(ALL, 0, ALL, drops=True),
+    "bn-trainable:stats=moving": Expected(ALL, 0, ALL, drops=True),
     "unfreeze-top-k:k=0": Expected(0, 0, 0, drops=False),
     "unfreeze-top-k:k=1": Expected(1, 1, 0, drops=False),  # the top blocks have no drop layer
     "unfreeze-top-k:k=2": Expected(2, 2, 0, drops=True),

@@ -14,10 +14,10 @@ from zoo.batching import order
 from zoo.contracts import Phase
 from zoo.errors import TrainingError
 from zoo.forward import forward, value_of
-from zoo.lag import lag_warning, not_learning, steps_needed
+from zoo.lag import lag_warning, not_learning, steps_needed, way_out
 from zoo.prefix import FeatureCache
 from zoo.proof import early_notes
-from zoo.values import Scores, Side
+from zoo.values import Scores, Side, Spec
 
 if TYPE_CHECKING:
     from conftest import Bench
@@ -76,19 +76,52 @@ def test_pitfall_4_training_and_inference_agree_on_an_unlike_batch(bench: Bench)
 
 def test_pitfall_5_too_few_steps_for_the_statistics_are_said(bench: Bench) -> None:
     """40 pictures, 3 epochs: a warning names BatchNorm, the steps and how many are needed; 300 steps are silent."""
-    recipe = bench.recipe("bn-trainable", epochs=3, batch_size=32)
+    recipe = bench.recipe("bn-trainable:stats=moving", epochs=3, batch_size=32)
     note = early_notes(recipe, bench.build(recipe), 40)[0]
     assert note.startswith("Too few steps for the moving statistics of BatchNorm: 3 steps are planned")
     assert "about 300 are needed" in note
-    long = bench.recipe("bn-trainable", epochs=300, batch_size=32)
+    long = bench.recipe("bn-trainable:stats=moving", epochs=300, batch_size=32)
     assert not any("BatchNorm" in text for text in early_notes(long, bench.build(long), 40))
+
+
+@pytest.mark.parametrize(
+    ("policy", "head", "told"),
+    [
+        ("bn-trainable", "gap", None),
+        ("unfreeze-all", "gap", None),
+        ("bn-trainable:stats=moving", "gap", "or take bn-trainable with stats=precise."),
+        ("unfreeze-all:bn=adapting", "gap", "or take unfreeze-all with bn=fixed."),
+        ("gradual:bn=adapting,stages=2", "gap", "or take gradual with bn=fixed."),
+        ("from-scratch", "gap", "Train longer or use smaller batches."),
+        ("freeze-all", "mlp", "or take a head without BatchNorm."),
+        ("bn-trainable", "mlp", "or take a head without BatchNorm."),
+    ],
+)
+def test_pitfall_5_the_remedy_is_one_that_the_policy_has(
+    bench: Bench, policy: str, head: str, told: str | None
+) -> None:
+    """Where no statistic lags there is no warning; else it names what helps here, with random weights."""
+    recipe = bench.recipe(policy, head=head, epochs=2)
+    notes = [note for note in early_notes(recipe, bench.build(recipe), 40) if "moving statistics" in note]
+    assert len(notes) == (told is not None)
+    assert told is None or told in notes[0]
+
+
+def test_pitfall_5_stored_statistics_are_a_way_out_where_there_are_some() -> None:
+    """Policies that stay on them are named with pretrained weights only, and only for the backbone's layers."""
+    moving, scratch = Spec("bn-trainable", (("stats", "moving"),)), Spec("from-scratch")
+    for policy in (moving, scratch):
+        assert "such as bn-affine" in way_out(policy, backbone=True, pretrained=True)
+        assert "bn-affine" not in way_out(policy, backbone=True, pretrained=False)
+        assert "bn-affine" not in way_out(policy, backbone=False, pretrained=True)
 
 
 def test_pitfall_6_the_warning_knows_each_momentum() -> None:
     """0.999 needs 3,000 steps, 0.99 300, 0.9 30; the slowest layer decides."""
     assert [steps_needed(momentum) for momentum in (0.999, 0.99, 0.9)] == [3000, 300, 30]
-    assert lag_warning({"a": 0.9, "b": 0.9}, steps=31) == ""
-    text = lag_warning({"a": 0.9, "b": 0.999}, steps=31)
+    assert lag_warning({"a": 0.9, "b": 0.9}, steps=31, remedy="Wait.") == ""
+    text = lag_warning({"a": 0.9, "b": 0.999}, steps=31, remedy="Wait.")
+    assert "rises. Wait. That" in text
     assert "momentum 0.999 (1 of 2 layers) about 3000" in text
 
 
@@ -114,9 +147,10 @@ def test_pitfall_7_predictions_come_for_all(bench: Bench) -> None:
     assert np.abs(together[16:] - alone).max() <= 1e-6
 
 
-def test_pitfall_8_fewer_pictures_than_a_batch_still_train(bench: Bench) -> None:
+@pytest.mark.parametrize("policy", ["bn-trainable", "bn-trainable:stats=moving"])
+def test_pitfall_8_fewer_pictures_than_a_batch_still_train(bench: Bench, policy: str) -> None:
     """5 pictures with batches of 32: the batch is clipped, weights change, there is a loss."""
-    recipe = bench.recipe("bn-trainable", batch_size=32)
+    recipe = bench.recipe(policy, batch_size=32)
     built = bench.build(recipe)
     before = values(built)
     side = Side(bench.pixels[:5], bench.labels[:5], "few")
@@ -176,10 +210,10 @@ def test_pitfall_14_feature_layers_can_be_reached(bench: Bench) -> None:
 def test_not_learning_in_inference_mode_has_a_cause() -> None:
     """Training accuracy 0.95 and validation 0.50 at 144 steps of momentum 0.99 is never a bare 0.50."""
     scores = Scores(n=160, accuracy=0.5, balanced_accuracy=0.5, loss=0.9, recalls=(1.0, 0.0))
-    facts = {"validation": scores, "majority": 0.5, "momenta": {"bn": 0.99}, "steps": 144}
+    facts = {"validation": scores, "majority": 0.5, "momenta": {"bn": 0.99}, "steps": 144, "remedy": "Wait."}
     reason = not_learning(training_accuracy=0.95, **facts)
     assert "training accuracy 0.95 (batch statistics) but validation 0.50 (moving statistics)" in reason
-    assert "need about 300 steps and had 144" in reason
+    assert reason.endswith("need about 300 steps and had 144. Wait.")
     assert not_learning(training_accuracy=0.55, **facts) == ""
     assert not_learning(training_accuracy=0.95, **(facts | {"momenta": {}})) == ""
 

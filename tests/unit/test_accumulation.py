@@ -78,8 +78,8 @@ def test_schedules_count_steps_of_the_optimiser(bench: Bench) -> None:
 
 def test_warnings_of_lag_count_batches(bench: Bench) -> None:
     """Statistics move with every batch: accumulation makes fewer steps and not fewer updates of them."""
-    plain = bench.recipe("bn-trainable", batch_size=8)
-    several = bench.recipe("bn-trainable", batch_size=8, accumulate=3)
+    plain = bench.recipe("bn-trainable:stats=moving", batch_size=8)
+    several = bench.recipe("bn-trainable:stats=moving", batch_size=8, accumulate=3)
     notes = [next(n for n in early_notes(r, bench.build(r), 48) if "moving statistics" in n) for r in (plain, several)]
     assert notes[0] == notes[1]
     assert "12 steps are planned" in notes[0]

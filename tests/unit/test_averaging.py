@@ -125,7 +125,7 @@ def test_the_average_of_a_constrained_weight_keeps_the_constraint(bench: Bench) 
     assert np.linalg.norm(value_of(kernel), axis=0) == pytest.approx([1.0, 1.0], abs=1e-5)
 
 
-@pytest.mark.parametrize("policy", ["bn-trainable:stats=precise", "gradual:stages=2", "lora"])
+@pytest.mark.parametrize("policy", ["bn-trainable", "bn-trainable:stats=moving", "gradual:stages=2", "lora"])
 def test_the_receipt_still_proves_what_was_fixed(bench: Bench, policy: str) -> None:
     """No fixed weight moves by a bit, over several phases and with re-estimated statistics."""
     recipe = bench.recipe(policy, ema=EMA, epochs=4, learning_rate=0.01)
@@ -139,7 +139,7 @@ def test_the_receipt_still_proves_what_was_fixed(bench: Bench, policy: str) -> N
 
 def test_precise_statistics_are_those_of_the_averaged_weights(bench: Bench) -> None:
     """Estimated once more on the delivered network, the statistics are what it has, bit for bit."""
-    recipe = bench.recipe("bn-trainable:stats=precise", ema=EMA, epochs=2, learning_rate=0.05)
+    recipe = bench.recipe("bn-trainable", ema=EMA, epochs=2, learning_rate=0.05)
     built = bench.build(recipe)
     bench.train(built, recipe)
     statistics = [weight for weight in built.assembly.weights if weight.role == "statistic"]

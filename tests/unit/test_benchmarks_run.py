@@ -14,6 +14,7 @@ import pytest
 
 from zoo.forward import value_of
 from zoo.plugins import load_catalog
+from zoo.recipe import complete_policy
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = "scratch-cnn:size=32"
@@ -88,7 +89,7 @@ def moved(model: Any, before: dict[str, Any]) -> set[str]:
         ("freeze-all", set()),
         ("bn-stats", set()),
         ("bn-affine", {"gamma", "beta"}),
-        ("bn-trainable", {"gamma", "beta", "moving_mean", "moving_variance"}),
+        ("bn-trainable:stats=moving", {"gamma", "beta", "moving_mean", "moving_variance"}),
         ("unfreeze-top-k:k=1", {"kernel"}),
     ],
 )
@@ -118,10 +119,22 @@ def test_the_peer_takes_the_statistics_of_the_pictures() -> None:
         assert layer.momentum == pytest.approx(0.99)
 
 
-def test_an_unknown_policy_is_not_taken_for_another() -> None:
-    """The peer refuses what nobody has written for it."""
-    with pytest.raises(ValueError, match="lora"):
-        network("lora")
+@pytest.mark.parametrize("policy", ["lora", "bn-trainable"])
+def test_an_unknown_policy_is_not_taken_for_another(policy: str) -> None:
+    """The peer refuses what nobody has written for it; it has no statistics that are taken anew in each epoch."""
+    with pytest.raises(ValueError, match=policy):
+        network(policy)
+
+
+def test_ours_does_what_the_peer_does() -> None:
+    """In no scenario of others it takes statistics anew before each validation, which costs a pass."""
+    from side_by_side.scenarios import GRIDS
+
+    catalog = load_catalog(only=[])
+    specs = [complete_policy(catalog, policy) for grid in GRIDS for policy in grid.policies]
+    phases = [phase for spec in specs for phase in catalog.policy(spec.name).plan(18, 5, **spec.values())]
+    assert {phase.statistics for phase in phases} == {"moving"}
+    assert "bn-trainable" in {spec.name for spec in specs}
 
 
 def test_ratios_are_of_the_same_repeat() -> None:

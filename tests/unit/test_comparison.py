@@ -14,6 +14,7 @@ import zoo
 from zoo import comparison, pixels
 from zoo.contracts import Weights
 from zoo.errors import ContractError, RunNotFoundError, SourceError, TrainingError, UnknownNameError, UsageError
+from zoo.events import Note
 from zoo.hookspecs import hookimpl
 from zoo.plugins import load_catalog
 from zoo.store import Store
@@ -264,7 +265,22 @@ def test_fit_downloads_weights_where_there_is_a_network(photos: Path, tmp_path: 
     assert run.receipt is not None
     assert run.receipt.verdict in {"PASS", "WARN"}
     assert len(run.receipt.rows) == 19
-    assert any("Too few steps for the moving statistics" in note for note in run.record.notes)
+    assert run.status == "finished"
+    assert not any("moving statistics" in note for note in run.record.notes)  # those of this policy do not lag
+
+
+@pytest.mark.parametrize(("policy", "warned"), [("bn-trainable", False), ("bn-trainable:stats=moving", True)])
+def test_a_run_warns_of_lag_only_where_statistics_move(
+    photos: Path, tmp_path: Path, catalog: Catalog, policy: str, *, warned: bool
+) -> None:
+    """The note is told before training, kept with the run, and names the way out."""
+    told: list[Any] = []
+    options = {**QUICK, "observe": told.append}
+    run = zoo.fit(photos, backbone="tiny", policy=policy, store=tmp_path, catalog=catalog, **options)
+    notes = [note for note in run.record.notes if "Too few steps for the moving statistics" in note]
+    assert len(notes) == warned
+    assert not warned or "take bn-trainable with stats=precise" in notes[0]
+    assert [event.text for event in told if isinstance(event, Note) and "moving statistics" in event.text] == notes
 
 
 @pytest.mark.slow

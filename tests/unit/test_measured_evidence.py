@@ -37,6 +37,10 @@ def photos() -> Any:
         return choose("demo", size=32, train=24, validation=16, holdout=20)
 
 
+OLDER = (("bn-trainable", 0.5), ("bn-trainable:stats=precise", 0.8), ("bn-affine", 0.6))
+"""Policies as ledgers named them when moving statistics were the default, with a score."""
+
+
 def quiet(text: str) -> None:
     """Says nothing."""
 
@@ -103,6 +107,21 @@ def test_a_ledger_remembers_between_calls(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "found.jsonl"
     assert Ledger(path).get({"a": 1, "b": "x"}, lambda: {"score": 0.5}) == {"score": 0.5}
     assert Ledger(path).get({"b": "x", "a": 1}, lambda: pytest.fail("made anew")) == {"score": 0.5}
+
+
+def test_an_older_ledger_names_policies_by_the_defaults_of_its_time(tmp_path: Path) -> None:
+    """What ran on moving statistics is never given for today's default, and lines of today are taken as they are."""
+    from evidence.rig import Ledger
+
+    path, key = tmp_path / "found.jsonl", {"policy": "bn-trainable", "seed": 0}
+    older = [(Ledger.name(key | {"policy": policy}), {"holdout": score}) for policy, score in OLDER]
+    path.write_text("".join(json.dumps({"key": name, "result": result}) + "\n" for name, result in older), "utf-8")
+    for _ in range(2):  # the second time it has a line of today
+        found = Ledger(path)
+        assert found.get(key, lambda: pytest.fail("made anew")) == {"holdout": 0.8}
+        assert found.get(key | {"policy": "bn-trainable:stats=moving"}, dict) == {"holdout": 0.5}
+        assert found.get(key | {"policy": "bn-affine"}, dict) == {"holdout": 0.6}
+        assert found.get(key | {"seed": 1}, lambda: {"holdout": 0.7}) == {"holdout": 0.7}
 
 
 def test_a_run_is_what_zoo_fits(photos: Any, tmp_path: Path) -> None:

@@ -127,6 +127,15 @@ def test_pitfall_23_widely_opened_weights_get_small_steps(k: int, rate: float) -
     assert plan("unfreeze-top-k", 18, k=k).learning_rate == rate
 
 
+def test_the_statistics_of_bn_trainable_are_precise_unless_it_is_told_otherwise() -> None:
+    """In the plan, in the option that is shown, and in what a spec without options means."""
+    (option,) = POLICIES["bn-trainable"].options
+    assert (option.default, option.choices) == ("precise", ("precise", "moving"))
+    assert plan("bn-trainable") == plan("bn-trainable", stats="precise")
+    assert plan("bn-trainable").statistics == "precise"
+    assert plan("bn-trainable", stats="moving").statistics == "moving"
+
+
 def test_a_plan_is_pure() -> None:
     """The same arguments give equal phases, so a recipe's digest cannot depend on what was planned before."""
     for policy in POLICIES.values():

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from zoo import reestimation
+from zoo import reestimation, training
 from zoo.forward import forward, value_of
 from zoo.prefix import FeatureCache
 from zoo.reestimation import re_estimate
@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from conftest import Bench
 
 
-def estimate(bench: Bench, assembly: Any, *, boundary: int = 0, batch_size: int = 16) -> dict[str, np.ndarray]:
+def estimate(
+    bench: Bench, assembly: Any, *, boundary: int = 0, batch_size: int = 16, most: int | None = None
+) -> dict[str, np.ndarray]:
     """All weights by path after a re-estimation over the bench's pictures."""
     pictures = FeatureCache().features((assembly.prefix(boundary),) if boundary else (), bench.pixels, key="train")
-    re_estimate(assembly, boundary=boundary, pictures=pictures, batch_size=batch_size, seed=0)
+    re_estimate(assembly, boundary=boundary, pictures=pictures, batch_size=batch_size, seed=0, most=most)
     return values(assembly)
 
 
@@ -119,6 +121,41 @@ def test_precise_statistics_do_not_lag(bench: Bench) -> None:
     assert [one.loss for one in found["precise"]] == [one.loss for one in found["moving"]]
     assert {one.val_accuracy for one in found["moving"]} == {0.5}
     assert found["precise"][-1].val_accuracy >= 0.95
+
+
+def test_the_default_of_bn_trainable_is_precise(bench: Bench) -> None:
+    """Its history is that of `stats=precise`, to the last bit."""
+    recipes = [bench.recipe(policy) for policy in ("bn-trainable", "bn-trainable:stats=precise")]
+    histories = [bench.train(bench.build(recipe), recipe).history for recipe in recipes]
+    said, asked = ([(one.loss, one.val_loss) for one in history] for history in histories)
+    assert said == asked
+
+
+def test_of_many_pictures_only_some_are_looked_at(bench: Bench) -> None:
+    """The statistics are those of the pictures that the seed draws, the same each time; a higher limit means all."""
+    order = np.random.default_rng([0, 0xAB]).permutation(len(bench.pixels))
+    some, every = (estimate(bench, bench.build(bench.recipe("bn-stats")).assembly, most=n) for n in (32, None))
+    model = bench.build(bench.recipe("bn-stats")).assembly.model
+    convolved = keras.Model(model.input, model.get_layer("stem_conv").output)
+    outputs = forward(convolved, [bench.pixels[order[:32]]])[0].astype(np.float64)
+    assert some["stem_bn/moving_mean"] == pytest.approx(outputs.mean(axis=(0, 1, 2)), rel=1e-4, abs=1e-5)
+    assert np.abs(some["stem_bn/moving_mean"] - every["stem_bn/moving_mean"]).max() > 1e-3
+    again = estimate(bench, bench.build(bench.recipe("bn-stats")).assembly, most=32)
+    assert all(some[path].tobytes() == again[path].tobytes() for path in some)
+    beyond = estimate(bench, bench.build(bench.recipe("bn-stats")).assembly, most=10_000)
+    assert all(every[path].tobytes() == beyond[path].tobytes() for path in every)
+
+
+@pytest.mark.parametrize(("policy", "limited"), [("bn-trainable", [True, True]), ("bn-stats", [False])])
+def test_what_is_taken_in_each_epoch_is_limited(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, policy: str, limited: list[bool]
+) -> None:
+    """Precise statistics look at 10,000 pictures at most; the one pass of bn-stats looks at all."""
+    asked: list[int | None] = []
+    monkeypatch.setattr(training, "re_estimate", lambda *_, most, **__: asked.append(most))
+    recipe = bench.recipe(policy, epochs=2)
+    bench.train(bench.build(recipe), recipe)
+    assert asked == [10_000 if one else None for one in limited]
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])

@@ -33,7 +33,7 @@ POLICIES = (
     "bn-stats",
     "bn-affine",
     "bn-trainable",
-    "bn-trainable:stats=precise",
+    "bn-trainable:stats=moving",
     "unfreeze-all",
     "lp-ft",
     "gradual",

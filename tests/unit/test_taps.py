@@ -98,7 +98,7 @@ def test_every_cut_carries_the_means_of_the_blocks_below(deep: Bench) -> None:
         assert forward(assembly.tail(boundary), tensors)[0] == pytest.approx(whole, abs=1e-5)
 
 
-@pytest.mark.parametrize("policy", ["freeze-all", "unfreeze-top-k:k=2", "bn-trainable"])
+@pytest.mark.parametrize("policy", ["freeze-all", "unfreeze-top-k:k=2", "bn-trainable", "bn-trainable:stats=moving"])
 def test_it_trains_and_is_saved_like_any_head(policy: str, photos: Path, tmp_path: Path, deep_catalog: Catalog) -> None:
     """The receipt passes, no fixed weight moves, and the reloaded file predicts."""
     run = zoo.fit(

@@ -11,7 +11,7 @@ import pytest
 from zoo import planning
 from zoo.contracts import Phase
 from zoo.errors import UsageError
-from zoo.workload import ROW, START, STEP, Forecast, Job, Network, forecast
+from zoo.workload import ADAPTING, ROW, START, STEP, Forecast, Job, Network, forecast
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,8 +44,16 @@ JOB = Job(
 
 def told(*jobs: Job, **changes: Any) -> Forecast:
     """A forecast for 100 training and 20 validation pictures."""
-    options: dict[str, Any] = {"finished": 0, "decode": 0.0, "pixels": 0, "free": 0, "base_memory": 7}
-    return forecast(jobs, {"net": NETWORK}, train=100, validation=20, **options | changes)
+    options: dict[str, Any] = {
+        "networks": {"net": NETWORK},
+        "train": 100,
+        "finished": 0,
+        "decode": 0.0,
+        "pixels": 0,
+        "free": 0,
+        "base_memory": 7,
+    }
+    return forecast(jobs, validation=20, **options | changes)
 
 
 def changed(**changes: Any) -> Job:
@@ -88,6 +96,23 @@ def test_what_is_open_is_paid_in_every_epoch() -> None:
     assert found.frozen_seconds == pytest.approx(120 * 0.1 * 0.75)
     assert found.training_seconds == pytest.approx(4 * 0.1 * 0.25 * (100 * STEP["all"] + 20))
     assert found.memory == 7 + 10 * 100 + 4 * 50
+
+
+def test_precise_statistics_are_paid_in_every_epoch_up_to_a_number_of_pictures() -> None:
+    """A forward pass more over the training pictures, which normalises by the batch; of many, over some."""
+    phase = Phase(name="bn", epochs=4, learning_rate=1e-3, open_blocks=2, batch_norm="adapting")
+    for train in (100, 50_000):
+        moving, precise = (
+            told(changed(phases=(dataclasses.replace(phase, statistics=statistics),)), train=train).training_seconds
+            for statistics in ("moving", "precise")
+        )
+        assert precise - moving == pytest.approx(4 * 0.1 * min(train, 10_000) * (1 + ADAPTING))
+    slow = {"net": dataclasses.replace(NETWORK, build=10.0)}
+    other = [
+        told(changed(phases=(dataclasses.replace(phase, statistics=statistics),)), networks=slow).other_seconds
+        for statistics in ("moving", "precise")
+    ]
+    assert other[0] < other[1], "its pass has to be traced, too"
 
 
 def test_augmented_pictures_pass_in_every_epoch_or_as_often_as_there_are_views() -> None:

@@ -77,7 +77,7 @@ def _next_policies(found: Diagnosis) -> list[str]:
     if _NOTHING_TO_COMPARE & {verdict.name for verdict in found.verdicts}:
         return []
     advised = [found.advice.policy] if found.advice is not None else []
-    new_statistics = ["bn-stats", "bn-affine", "bn-trainable:stats=precise"]
+    new_statistics = ["bn-stats", "bn-affine", "bn-trainable"]
     rest = new_statistics if gains(found.effect) else ["unfreeze-top-k:k=2"]
     return list(dict.fromkeys(["freeze-all", *advised, *rest]))
 
