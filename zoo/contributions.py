@@ -24,6 +24,10 @@ _NO_HOOK = (str, int, float, tuple, list, dict, type, types.ModuleType, types.No
 """What can be no implementation of a hook, whatever its attributes are."""
 
 
+_MARK = f"{hookspecs.hookimpl.project_name}_impl"
+"""The attribute in which pluggy notes that a function is one."""
+
+
 class _Manager(pluggy.PluginManager):
     """A manager that asks about fewer names; what it finds is the same."""
 
@@ -31,8 +35,10 @@ class _Manager(pluggy.PluginManager):
         return super().parse_hookspec_opts(module_or_class, name) if name in HOOKS else None
 
     def parse_hookimpl_opts(self, plugin: Any, name: str) -> Any:  # noqa: ANN401 - pluggy's
-        if type(plugin) is types.ModuleType and isinstance(vars(plugin).get(name, ...), _NO_HOOK):
-            return None
+        if type(plugin) is types.ModuleType:
+            value = vars(plugin).get(name, ...)
+            if isinstance(value, _NO_HOOK) or (type(value) is types.FunctionType and not hasattr(value, _MARK)):
+                return None
         return super().parse_hookimpl_opts(plugin, name)
 
 
