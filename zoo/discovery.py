@@ -90,7 +90,9 @@ def installed_candidates() -> list[Candidate]:
     become a candidate that raises when it is loaded, so that they are reported instead of stopping the others.
     """
     try:
-        found = [_candidate(point, one.name, one.version) for one in installed.with_group(GROUP) for point in one.points]
+        found = [
+            _candidate(point, one.name, one.version) for one in installed.with_group(GROUP) for point in one.points
+        ]
     except installed.UnusualError:
         found = _told_by_metadata()
     return sorted(found, key=lambda candidate: (_normal(candidate.distribution), candidate.name, candidate.module))

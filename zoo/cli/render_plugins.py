@@ -10,7 +10,7 @@ from zoo.cli.pages import Column, Sheet
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from zoo.cli.pages import Page
+    from zoo.cli.pages import Line, Page
     from zoo.registry import PluginRecord
 
 _STYLES = {"loaded": "green", "failed": "red", "blocked": "yellow"}
@@ -52,6 +52,6 @@ def _narrow(records: Sequence[PluginRecord]) -> Sheet:
     return Sheet(columns, rows, gap=1)
 
 
-def _fate(record: PluginRecord) -> tuple[list[tuple[str, str]], str, str]:
-    status = [(record.status, _STYLES[record.status])]
+def _fate(record: PluginRecord) -> tuple[list[Line], str, str]:
+    status: list[Line] = [(record.status, _STYLES[record.status])]
     return status, str(len(record.items)), f"{record.milliseconds:.0f}"
