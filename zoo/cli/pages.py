@@ -107,7 +107,7 @@ class PlainPage:
 
     def line(self, text: str = "", *, style: str = "") -> None:  # noqa: ARG002 - there are no styles
         """As a page does."""
-        self._parts.append(f"{text}\n")
+        self._parts.append(f"{figures.literal(text)}\n")
 
 
 def _drawn(sheet: Sheet, room: int) -> str | None:
