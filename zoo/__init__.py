@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from zoo.board import Board
     from zoo.candidates import Candidate, Ranking
     from zoo.catalog import augmentations, backbones, heads, policies, sources
-    from zoo.comparison import compare, fit, leaderboard
+    from zoo.comparison import compare, fit
     from zoo.contracts import Augmentation, Backbone, Block, Head, Option, Phase, Policy, Source, Weights
     from zoo.diagnosing import diagnose
     from zoo.diagnosis import Diagnosis
@@ -29,13 +29,14 @@ if TYPE_CHECKING:
     from zoo.previews import preview
     from zoo.runs import Prediction, Run, load
     from zoo.scouting import scout
+    from zoo.standings import leaderboard
     from zoo.workload import Forecast
 
 _HOMES = {
     "zoo.board": ("Board",),
     "zoo.candidates": ("Candidate", "Ranking"),
     "zoo.catalog": ("augmentations", "backbones", "heads", "policies", "sources"),
-    "zoo.comparison": ("compare", "fit", "leaderboard"),
+    "zoo.comparison": ("compare", "fit"),
     "zoo.contracts": ("Augmentation", "Backbone", "Block", "Head", "Option", "Phase", "Policy", "Source", "Weights"),
     "zoo.diagnosing": ("diagnose",),
     "zoo.diagnosis": ("Diagnosis",),
@@ -45,6 +46,7 @@ _HOMES = {
     "zoo.previews": ("preview",),
     "zoo.runs": ("Prediction", "Run", "load"),
     "zoo.scouting": ("scout",),
+    "zoo.standings": ("leaderboard",),
     "zoo.workload": ("Forecast",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

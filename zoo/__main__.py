@@ -1,5 +1,16 @@
 """`python -m zoo` is the command `zoo`."""
 
-from zoo.cli.app import main
+from __future__ import annotations
 
-main()
+from zoo.cli.collector import at_rest
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    with at_rest():
+        from zoo.cli.app import main as command
+    command()
+
+
+if __name__ == "__main__":
+    main()

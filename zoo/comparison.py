@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from zoo.board import Board, Context, baselines, build_board
+from zoo.board import Board, Context, baselines
 from zoo.disk_cache import open_cache
-from zoo.errors import RunNotFoundError, StoreError, ZooError
+from zoo.errors import ZooError
 from zoo.events import Note
 from zoo.executing import Executor
 from zoo.lineup import Settings, check_settings, combinations, lines_of, recipe_of, sizes_of
 from zoo.plugins import load_catalog
 from zoo.progress import for_python
 from zoo.sharing import Labour, check_labour
+from zoo.standings import board_of
 from zoo.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from zoo.dataset import Dataset
     from zoo.disk_cache import DiskCache
@@ -245,31 +245,14 @@ def compare(
         opened.save_board_context(context.data, context.split, context)
         records = executor.run(recipes, dataset)
         try:
-            chosen = _to_be_tested(_board(opened, records, context, metric), records, dataset, opened)
+            chosen = _to_be_tested(board_of(opened, records, context, metric), records, dataset, opened)
             if chosen:
                 executor.score_test(chosen)
         except ZooError as error:
             text = f"The recommended row has no test score: {error.message}"
             watch(Note(text, level="warning"))
             context = dataclasses.replace(context, notes=(*context.notes, text))
-        return _board(opened, records, context, metric)
-
-
-def leaderboard(store: str | Path = "zoo-runs", *, metric: Metric = "accuracy") -> Board:
-    """The board of everything in a store, for the data and split that were used last. Needs no Keras.
-
-    Raises:
-        RunNotFoundError: If there is no store, or nothing in it.
-    """
-    if not (Path(store) / "zoo.sqlite").is_file():
-        raise RunNotFoundError(
-            f"There is no store in {str(store)!r}.", hint="`zoo compare` makes one; --store names it."
-        )
-    with Store(store) as opened:
-        contexts = opened.board_contexts()
-        if not contexts:
-            raise RunNotFoundError(f"The store {str(store)!r} has no rows yet.", hint="Run `zoo compare` first.")
-        return _board(opened, opened.runs(), contexts[-1], metric)
+        return board_of(opened, records, context, metric)
 
 
 def dataset_of(
@@ -313,19 +296,6 @@ def _context(dataset: Dataset) -> Context:
         baselines=baselines(dataset.baselines(), labels, len(dataset.classes)),
         notes=(*dataset.report.notes, *dataset.split.notes),
     )
-
-
-def _board(store: Store, records: Sequence[RunRecord], context: Context | dict[str, Any], metric: Metric) -> Board:
-    """The board of some runs, with the test scores that the store already has."""
-    split = context.split if isinstance(context, Context) else str(context["split"])
-    kept = {}
-    for record in records:
-        if record.validation is not None:
-            with contextlib.suppress(StoreError):  # a lost file costs its row the paired comparison, not the board
-                stored = store.load_predictions(record.id, "validation")
-                kept[record.id] = (stored.labels, stored.probabilities)
-    looks = {look.run_id: look.scores for look in store.test_looks(split)}
-    return build_board(records, kept, context, metric=metric, tests=looks)
 
 
 def _to_be_tested(board: Board, records: Sequence[RunRecord], dataset: Dataset, store: Store) -> list[RunRecord]:

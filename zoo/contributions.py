@@ -6,6 +6,7 @@ import difflib
 import inspect
 import sys
 import types
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -17,6 +18,8 @@ from zoo.registry import HOOKS
 from zoo.validation import accepted
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from zoo.contracts import Item
 
 
@@ -24,15 +27,24 @@ _NO_HOOK = (str, int, float, tuple, list, dict, type, types.ModuleType, types.No
 """What can be no implementation of a hook, whatever its attributes are."""
 
 
+_MARK = f"{hookspecs.hookimpl.project_name}_impl"
+"""The attribute in which pluggy notes that a function is one."""
+
+
 class _Manager(pluggy.PluginManager):
     """A manager that asks about fewer names; what it finds is the same."""
 
+    specified: Collection[str] = tuple(HOOKS)
+    """Hooks whose specification is wanted. To read one takes as long as to register a plugin."""
+
     def parse_hookspec_opts(self, module_or_class: Any, name: str) -> Any:  # noqa: ANN401 - pluggy's
-        return super().parse_hookspec_opts(module_or_class, name) if name in HOOKS else None
+        return super().parse_hookspec_opts(module_or_class, name) if name in self.specified else None
 
     def parse_hookimpl_opts(self, plugin: Any, name: str) -> Any:  # noqa: ANN401 - pluggy's
-        if type(plugin) is types.ModuleType and isinstance(vars(plugin).get(name, ...), _NO_HOOK):
-            return None
+        if type(plugin) is types.ModuleType:
+            value = vars(plugin).get(name, ...)
+            if isinstance(value, _NO_HOOK) or (type(value) is types.FunctionType and not hasattr(value, _MARK)):
+                return None
         return super().parse_hookimpl_opts(plugin, name)
 
 
@@ -78,12 +90,14 @@ def contributions(plugin: object, *, name: str, origin: str) -> tuple[Item, ...]
         ContractError: It implements none, a hook takes arguments, or what one returns breaks the contracts.
     """
     manager = _Manager("zoo")
-    manager.add_hookspecs(hookspecs)
     try:
         manager.register(plugin, name=name)
+        callers = sorted(manager.get_hookcallers(plugin) or (), key=lambda caller: caller.name)
+        manager.specified = {caller.name for caller in callers} & set(HOOKS)
+        if manager.specified:
+            manager.add_hookspecs(hookspecs)
     except pluggy.PluginValidationError as error:
         raise ContractError(f"{origin}: {error}", hint="Hooks take no arguments.") from error
-    callers = sorted(manager.get_hookcallers(plugin) or (), key=lambda caller: caller.name)
     implementations = [(caller.name, one) for caller in callers for one in caller.get_hookimpls()]
     _check_known({hook for hook, one in implementations if not one.optionalhook}, origin=origin)
     _check_marked({hook for hook, _ in implementations}, plugin=plugin, origin=origin)
@@ -108,7 +122,8 @@ def _check_known(implemented: set[str], *, origin: str) -> None:
 
 
 def _check_marked(implemented: set[str], *, plugin: object, origin: str) -> None:
-    bare = [hook for hook in HOOKS if hook not in implemented and callable(inspect.getattr_static(plugin, hook, None))]
+    known = vars(plugin).get if type(plugin) is types.ModuleType else partial(inspect.getattr_static, plugin)
+    bare = [hook for hook in HOOKS if hook not in implemented and callable(known(hook, None))]
     if bare or not implemented:
         what = f"defines {bare[0]} without the mark of a hook" if bare else "implements no hook"
         hint = f"Put @zoo.hookspecs.hookimpl on the function. The hooks are {', '.join(HOOKS)}."

@@ -8,16 +8,19 @@ import re
 import sys
 from dataclasses import dataclass
 from functools import partial
-from importlib import metadata
 from typing import TYPE_CHECKING, NoReturn
+
+from zoo import installed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from importlib import metadata
 
 GROUP = "zoo"
 """The entry-point group of plugins."""
 
 _HOST = "keras-zoo"
+_ABSENT = "(not installed)"
 _SECTION = re.compile(rf"^\s*\[\s*{GROUP}\s*\]", re.MULTILINE)
 
 
@@ -86,20 +89,12 @@ def installed_candidates() -> list[Candidate]:
     A distribution that is installed twice counts once: the copy that Python sees first. Metadata that cannot be read
     become a candidate that raises when it is loaded, so that they are reported instead of stopping the others.
     """
-    found: list[Candidate] = []
-    names: set[str] = set()
-    for distribution in metadata.distributions():
-        if not _mentions_group(distribution):
-            continue
-        try:
-            names.add(_normal(distribution.metadata["Name"]))
-        except Exception as error:  # noqa: BLE001 — damaged metadata of a stranger are reported, not fatal
-            found.append(_damaged("unknown distribution", error))
-    for name in names:
-        try:
-            found.extend(_entry_points(metadata.distribution(name)))
-        except Exception as error:  # noqa: BLE001 — as above
-            found.append(_damaged(name, error))
+    try:
+        found = [
+            _candidate(point, one.name, one.version) for one in installed.with_group(GROUP) for point in one.points
+        ]
+    except installed.UnusualError:
+        found = _told_by_metadata()
     return sorted(found, key=lambda candidate: (_normal(candidate.distribution), candidate.name, candidate.module))
 
 
@@ -123,6 +118,27 @@ def given_candidates(plugins: Iterable[object]) -> list[Candidate]:
     return found
 
 
+def _told_by_metadata() -> list[Candidate]:
+    """The same as `importlib.metadata` has it."""
+    from importlib import metadata
+
+    found: list[Candidate] = []
+    names: set[str] = set()
+    for distribution in metadata.distributions():
+        if not _mentions_group(distribution):
+            continue
+        try:
+            names.add(_normal(distribution.metadata["Name"]))
+        except Exception as error:  # noqa: BLE001 — damaged metadata of a stranger are reported, not fatal
+            found.append(_damaged("unknown distribution", error))
+    for name in names:
+        try:
+            found.extend(_entry_points(metadata.distribution(name)))
+        except Exception as error:  # noqa: BLE001 — as above
+            found.append(_damaged(name, error))
+    return found
+
+
 def _mentions_group(distribution: metadata.Distribution) -> bool:
     try:
         return _SECTION.search(distribution.read_text("entry_points.txt") or "") is not None
@@ -134,18 +150,19 @@ def _entry_points(distribution: metadata.Distribution) -> list[Candidate]:
     title = distribution.metadata["Name"]
     version = distribution.version or "without version"
     points = {(point.name, point.value): point for point in distribution.entry_points if point.group == GROUP}
-    return [
-        Candidate(
-            name=name,
-            distribution=title,
-            version=version,
-            origin=f"{title} {version} (entry point {name})",
-            module=value.partition(":")[0].strip(),
-            builtin=False,
-            load=point.load,
-        )
-        for (name, value), point in sorted(points.items())
-    ]
+    return [_candidate(point, title, version) for _, point in sorted(points.items())]
+
+
+def _candidate(point: metadata.EntryPoint | installed.Point, distribution: str, version: str) -> Candidate:
+    return Candidate(
+        name=point.name,
+        distribution=distribution,
+        version=version,
+        origin=f"{distribution} {version} (entry point {point.name})",
+        module=point.value.partition(":")[0].strip(),
+        builtin=False,
+        load=point.load,
+    )
 
 
 def _damaged(distribution: str, error: Exception) -> Candidate:
@@ -174,6 +191,11 @@ def _normal(name: str) -> str:
 
 def _host_version() -> str:
     try:
-        return metadata.version(_HOST)
-    except metadata.PackageNotFoundError:
-        return "(not installed)"
+        return installed.version_of(_HOST) or _ABSENT
+    except installed.UnusualError:
+        from importlib import metadata
+
+        try:
+            return metadata.version(_HOST)
+        except metadata.PackageNotFoundError:
+            return _ABSENT

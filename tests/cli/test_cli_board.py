@@ -33,7 +33,7 @@ def shown(monkeypatch: pytest.MonkeyPatch, store: Path, zoo: Zoo) -> Callable[..
     """Runs `zoo leaderboard` on a given board."""
 
     def leaderboard(given: Board, *words: str, columns: int | None = 80) -> Result:
-        monkeypatch.setattr("zoo.comparison.leaderboard", lambda *_, **__: given)
+        monkeypatch.setattr("zoo.standings.leaderboard", lambda *_, **__: given)
         return zoo("leaderboard", *words, columns=columns)
 
     assert store.is_dir()

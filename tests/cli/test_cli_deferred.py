@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import io
 import subprocess
@@ -17,6 +18,7 @@ from rich.text import Text
 from zoo.cli import screen, tables
 from zoo.cli.app import Zoo as Root
 from zoo.cli.app import app
+from zoo.cli.collector import at_rest
 from zoo.cli.command_cache import app as cache_app
 
 if TYPE_CHECKING:
@@ -31,12 +33,12 @@ if TYPE_CHECKING:
 HEAVY = ("keras", "tensorflow", "jax", "torch")
 SLOW = (*HEAVY, "numpy", "PIL", "pydantic")
 CALLS: list[tuple[list[str], tuple[str, ...]]] = [
-    (["list"], SLOW),
-    (["list", "--json"], SLOW),
-    (["plugins"], SLOW),
+    (["list"], (*SLOW, "rich.console", "importlib.metadata")),
+    (["list", "--json"], (*SLOW, "rich.console", "importlib.metadata")),
+    (["plugins"], (*SLOW, "rich.console", "importlib.metadata")),
     (["plugins", "--json"], SLOW),
     (["cache"], HEAVY),
-    (["leaderboard"], HEAVY),
+    (["leaderboard"], (*HEAVY, "zoo.executing", "zoo.plugins")),
     *(([name, "--help"], SLOW) for name in Root.declared),
 ]
 
@@ -111,6 +113,32 @@ def test_the_end_is_an_ordinary_one(tmp_path: Path) -> None:
         assert done.stderr.splitlines()[-1] == "registered True"
         assert done.stdout.endswith("zoo show NAME tells everything about one of them.\n") == (not wanted)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_garbage_is_collected_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While modules are imported nothing is searched; afterwards, or where an import fails, all is as it was."""
+    monkeypatch.delitem(sys.modules, "keras", raising=False)
+    seen: list[bool] = []
+
+    def inside() -> None:
+        with at_rest():
+            seen.append(gc.isenabled())
+            raise ImportError
+
+    for enabled in (True, False):
+        with monkeypatch.context() as patch:
+            patch.setattr(gc, "freeze", lambda: None)  # it would keep what other tests left
+            (gc.enable if enabled else gc.disable)()
+            try:
+                with pytest.raises(ImportError):
+                    inside()
+                assert gc.isenabled() is enabled
+            finally:
+                gc.enable()
+    assert seen == [False, False]
+    monkeypatch.setitem(sys.modules, "keras", sys)
+    with at_rest():
+        assert gc.isenabled()
 
 
 @pytest.mark.parametrize("words", [[], ["--help"], ["-h"], ["--version"]], ids=lambda words: "".join(words) or "bare")

@@ -11,13 +11,13 @@ from PIL import Image
 
 import zoo
 from zoo import experiment, explaining, statistics
-from zoo.comparison import leaderboard
 from zoo.errors import DivergedError
 from zoo.explaining import Done, explanation_of
 from zoo.forward import value_of
 from zoo.prefix import FeatureCache
 from zoo.proof import momenta_of, prove
 from zoo.rows import Board
+from zoo.standings import leaderboard
 from zoo.store import Store
 
 if TYPE_CHECKING:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections import namedtuple
 from dataclasses import replace
 from typing import Any
@@ -10,7 +12,7 @@ import pytest
 
 from zoo.contracts import Augmentation, Backbone, Block, Head, Option, Phase, Policy, Source, Weights
 from zoo.errors import ContractError
-from zoo.validation import accepted
+from zoo.validation import _surely_takes, accepted
 
 WEIGHTS = Weights(id="imagenet", origin="o", licence="MIT", trained_on="ImageNet", sha256="a" * 64, top1=0.7)
 BACKBONE = Backbone(
@@ -226,3 +228,49 @@ def test_sources_policies_and_augmentations_are_called_as_promised() -> None:
         with pytest.raises(ContractError) as caught:
             accepted([record], hook=hook, origin="me")
         assert f"cannot be called as {field}" in caught.value.message
+
+
+@functools.wraps(_plan)
+def _wrapped(*_: Any, **__: Any) -> None:
+    """Says that it takes what another one takes."""
+
+
+FUNCTIONS = (
+    _plan,
+    _layers,
+    _plain,
+    _channels,
+    _one,
+    _wrapped,
+    lambda: None,
+    lambda a, b=1: None,  # noqa: ARG005
+    lambda a, /, b=2: None,  # noqa: ARG005
+    lambda *a: None,  # noqa: ARG005
+    lambda a, *b, k=1, n: None,  # noqa: ARG005
+    lambda a=1, **rest: None,  # noqa: ARG005
+    lambda *, a, b=2: None,  # noqa: ARG005
+    lambda a, b, *, size=1, weights=None: None,  # noqa: ARG005
+    print,
+    str,
+)
+CALLS = [(number, names) for number in range(4) for names in ((), ("k",), ("a",), ("b", "k"), ("size", "weights"))]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("filled", [(), (1,), (1, 2)])
+def test_functions_are_asked_as_inspect_asks_them(function: Any, filled: tuple[int, ...]) -> None:
+    """Whatever is said to take a call takes it; for plain functions, and those filled in, the answer is complete."""
+    asked = functools.partial(function, *filled) if filled else function
+    plain = type(function) is type(_plan) and function is not _wrapped
+    positional_only = plain and function.__code__.co_posonlyargcount
+    takes_any = plain and function.__code__.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS)
+    for number, names in CALLS:
+        said = _surely_takes(asked, number, dict.fromkeys(names))
+        try:
+            inspect.signature(asked).bind(*range(number), **dict.fromkeys(names))
+            real = True
+        except (TypeError, ValueError):
+            real = False
+        if plain and not positional_only and not takes_any:
+            assert said is real, (number, names)
+        assert real or not said, (number, names)

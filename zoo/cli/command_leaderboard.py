@@ -9,7 +9,7 @@ def leaderboard(
     json: options.Json = False,
 ) -> None:
     """Rank all runs of a store that used the same pictures and split as the last one. Trains nothing."""
-    from zoo.comparison import leaderboard as board_of
+    from zoo.standings import leaderboard as board_of
 
     folder = store or options.STORE
     board = board_of(folder, metric=metric or "accuracy")

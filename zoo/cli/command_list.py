@@ -116,7 +116,8 @@ def list_items(
 
     if pattern is not None:
         lists = {plural: found for plural, found in lists.items() if found.items}
-    show_list(screen.results(), catalog, {plural: (wanted[plural], found) for plural, found in lists.items()})
+    shown = {plural: (wanted[plural], found) for plural, found in lists.items()}
+    screen.show(lambda page: show_list(page, catalog, shown))
 
 
 def _tell(lists: dict[str, narrowing.Narrowed]) -> None:

@@ -32,4 +32,4 @@ def plugins(context: typer.Context, json: Json = False) -> None:
         return
     from zoo.cli.render_plugins import show_plugins
 
-    show_plugins(screen.results(), catalog.plugins, debug=session.debug)
+    screen.show(lambda page: show_plugins(page, catalog.plugins, debug=session.debug))

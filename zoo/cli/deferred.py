@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from zoo.cli.collector import at_rest
 from zoo.cli.shell import Shell
 
 if TYPE_CHECKING:
@@ -90,7 +91,8 @@ class DeferredShell(Eased, Shell):
 
 def _built(name: str, command: Deferred) -> Any:  # noqa: ANN401 - a Command of click or of typer's copy
     """The command as typer makes it where it is one of a group."""
-    member = getattr(importlib.import_module(command.module), command.member)
+    with at_rest():
+        member = getattr(importlib.import_module(command.module), command.member)
     group = typer.Typer(rich_markup_mode=None, add_completion=False)
     group.callback()(_nothing)
     if isinstance(member, typer.Typer):

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 import re
-from dataclasses import dataclass
-from decimal import Decimal
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from zoo import figures
 from zoo.contracts import BACKENDS
@@ -25,8 +22,7 @@ _PREFIXES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
 _NAMED = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(NamedTuple):
     """What items have to be. Everything but the pattern is about backbones.
 
     Attributes:
@@ -58,8 +54,7 @@ class Wish:
         return {name: text for name, text in spelt.items() if getattr(self, name) not in (None, False)}
 
 
-@dataclass(frozen=True, slots=True)
-class Narrowed:
+class Narrowed(NamedTuple):
     """What is left of a list.
 
     Attributes:
@@ -131,6 +126,8 @@ def parameters_of(text: str, *, flag: str) -> int:
         raise UsageError(
             f"{flag} cannot be {text!r}.", hint="Give a number of parameters, such as 10M, 4.5M, 800k, 1e6 or 1200000."
         )
+    from decimal import Decimal
+
     return round(Decimal(found[1]) * _PREFIXES[found[2].lower()])
 
 
@@ -158,7 +155,7 @@ def nothing_found(items: Sequence[Item], wish: Wish, *, noun: str) -> UsageError
     hints = []
     for name, text in words.items() if len(words) > 1 else ():
         unset: Any = False if getattr(wish, name) is True else None
-        without = narrow(items, dataclasses.replace(wish, **{name: unset}))
+        without = narrow(items, wish._replace(**{name: unset}))
         if without.items:
             hints.append(f"Without {text}: {_some([item.name for item in without.items])}.")
     if not hints and wish.pattern is not None:

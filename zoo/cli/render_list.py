@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from rich.table import Table
-from rich.text import Text
-
 from zoo import figures
-from zoo.cli import screen, tables
+from zoo.cli.pages import Cell, Column, Line, Sheet
 from zoo.contracts import BACKENDS
 from zoo.options import write_value
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from rich.console import Console
+    from collections.abc import Callable, Mapping, Sequence
 
     from zoo.cli.narrowing import Narrowed
+    from zoo.cli.pages import Page
     from zoo.contracts import Backbone, Item, Weights
     from zoo.registry import Catalog, Kind
 
@@ -25,35 +22,34 @@ _BUILTIN = "(zoo.builtin."
 _FEW = 12  # backbones that are shown with several lines each, where there is no room for all in one
 
 
-def show_list(console: Console, catalog: Catalog, lists: Mapping[str, tuple[Kind, Narrowed]]) -> None:
+def show_list(page: Page, catalog: Catalog, lists: Mapping[str, tuple[Kind, Narrowed]]) -> None:
     """A table for each kind; `lists` maps the heading to the kind and what is left of it."""
     for heading, (kind, found) in lists.items():
         items, total = found.items, found.total
         number = f"{len(items)} of {total}" if len(items) < total else f"{total}"
-        console.print(Text(f"{heading} ({number})", style="bold underline"))
+        page.heading(f"{heading} ({number})")
         if items:
-            screen.draw(console, _table(console, catalog, kind, items))
+            page.sheet(_layouts(catalog, kind, items))
         else:
-            screen.say(console, "none")
+            page.say("none")
         if kind == "backbone" and items:
-            screen.say(console, "Each also takes size=PIXELS and weights=ID, none or FILE.")
-        console.print()
-    screen.say(console, "zoo show NAME tells everything about one of them.")
+            page.say("Each also takes size=PIXELS and weights=ID, none or FILE.")
+        page.line()
+    page.say("zoo show NAME tells everything about one of them.")
 
 
-def _table(console: Console, catalog: Catalog, kind: Kind, items: Sequence[Item]) -> Table:
+def _layouts(catalog: Catalog, kind: Kind, items: Sequence[Item]) -> list[Callable[[], Sheet]]:
     """Everything in one line for each item where there is room; a few in several lines, many backbones with less."""
-    layouts = [lambda: _wide(catalog, kind, items)]
+    layouts = [partial(_wide, catalog, kind, items)]
     if kind == "backbone" and len(items) > _FEW:
         backbones = cast("Sequence[Backbone]", items)
-        layouts += [
-            lambda: _brief(backbones, licences=True, titles=True),
-            lambda: _brief(backbones, licences=True, titles=False),
-            lambda: _brief(backbones, licences=False, titles=False),
+        return [
+            *layouts,
+            partial(_brief, backbones, licences=True, titles=True),
+            partial(_brief, backbones, licences=True, titles=False),
+            partial(_brief, backbones, licences=False, titles=False),
         ]
-    else:
-        layouts.append(lambda: _stacked(catalog, kind, items))
-    return tables.first_fitting(console, layouts)
+    return [*layouts, partial(_stacked, catalog, kind, items)]
 
 
 def weights_words(weights: Weights) -> str:
@@ -93,27 +89,20 @@ def _weights_in_brief(backbone: Backbone) -> str:
     )
 
 
-def _backbone_columns(drawn: Table) -> None:
-    tables.column(drawn, "name")
-    for header in ("params", "size", "min"):
-        tables.column(drawn, header, justify="right")
+def _backbone_columns() -> list[Column]:
+    return [Column("name"), *(Column(header, right=True) for header in ("params", "size", "min"))]
 
 
 def _backbone_cells(backbone: Backbone) -> list[str]:
     return [backbone.name, figures.count(backbone.parameters), f"{backbone.image_size}", f"{backbone.min_size}"]
 
 
-def _wide(catalog: Catalog, kind: Kind, items: Sequence[Item]) -> Table:
-    drawn = tables.table()
+def _wide(catalog: Catalog, kind: Kind, items: Sequence[Item]) -> Sheet:
+    columns = [Column("name")]
     if kind == "backbone":
-        _backbone_columns(drawn)
-        tables.column(drawn, "blocks", justify="right")
-        for header in ("not on", "weights"):
-            tables.column(drawn, header)
-    else:
-        tables.column(drawn, "name")
-    for header in ("title", "options and defaults", "origin"):
-        tables.column(drawn, header)
+        columns = [*_backbone_columns(), Column("blocks", right=True), Column("not on"), Column("weights")]
+    columns += [Column(header) for header in ("title", "options and defaults", "origin")]
+    rows = []
     for item in items:
         cells = [item.name]
         if kind == "backbone":
@@ -121,52 +110,49 @@ def _wide(catalog: Catalog, kind: Kind, items: Sequence[Item]) -> Table:
             cells = [*_backbone_cells(backbone), str(len(backbone.blocks_for({}))), _closed_backends(backbone)]
             cells.append(_weights_of(backbone))
         cells += [item.title, options_words(item) or figures.MISSING, origin_words(catalog.origin(kind, item.name))]
-        drawn.add_row(*(tables.name_of(cell) for cell in cells))
-    return drawn
+        rows.append(cells)
+    return Sheet(columns, rows)
 
 
-def _brief(backbones: Sequence[Backbone], *, licences: bool, titles: bool) -> Table:
+def _brief(backbones: Sequence[Backbone], *, licences: bool, titles: bool) -> Sheet:
     """One line for each backbone: what one chooses by. Where there is least room the weights are wrapped."""
-    drawn = tables.table()
-    _backbone_columns(drawn)
+    columns = _backbone_columns()
     picky = any(backbone.backends for backbone in backbones)
     if picky:
-        tables.column(drawn, "not on")
-    tables.column(drawn, "weights", wrap=not licences)
+        columns.append(Column("not on"))
+    columns.append(Column("weights", wrap=not licences))
     if titles:
-        tables.column(drawn, "title")
+        columns.append(Column("title"))
+    rows = []
     for backbone in backbones:
         weights = _weights_of(backbone) if licences else _weights_in_brief(backbone)
         cells = [*_backbone_cells(backbone), *([_closed_backends(backbone)] if picky else ())]
-        cells += [weights or figures.MISSING, *([backbone.title] if titles else ())]
-        drawn.add_row(*(tables.name_of(cell) for cell in cells))
-    return drawn
+        rows.append([*cells, weights or figures.MISSING, *([backbone.title] if titles else ())])
+    return Sheet(columns, rows)
 
 
-def _stacked(catalog: Catalog, kind: Kind, items: Sequence[Item]) -> Table:
+def _stacked(catalog: Catalog, kind: Kind, items: Sequence[Item]) -> Sheet:
     """Name on the left, everything else in lines beside it, wrapped between words."""
-    drawn = Table.grid(padding=(0, 2, 0, 0))
-    drawn.add_column(no_wrap=True)
-    drawn.add_column(overflow="fold")
+    rows: list[tuple[Cell, Cell]] = []
     for item in items:
-        lines = [tables.name_of(item.title)]
+        lines: list[Line] = [(item.title, "")]
         if kind == "backbone":
             lines += _backbone_lines(cast("Backbone", item))
         options = options_words(item)
         if options:
-            lines.append(tables.name_of(f"options: {options}", style="dim"))
+            lines.append((f"options: {options}", "dim"))
         origin = origin_words(catalog.origin(kind, item.name))
         if origin != "built in":
-            lines.append(tables.name_of(f"from {origin}", style="dim"))
-        drawn.add_row(tables.name_of(item.name, style="bold"), Text("\n").join(lines))
-    return drawn
+            lines.append((f"from {origin}", "dim"))
+        rows.append(([(item.name, "bold")], lines))
+    return Sheet([Column(), Column(wrap=True)], rows, headed=False)
 
 
-def _backbone_lines(backbone: Backbone) -> list[Text]:
+def _backbone_lines(backbone: Backbone) -> list[Line]:
     size = f"{backbone.image_size} px, at least {backbone.min_size} px"
     parts = [f"{figures.count(backbone.parameters)} parameters"] if backbone.parameters else []
     parts += [f"{len(backbone.blocks_for({}))} blocks", size]
     lines = [", ".join(parts), f"weights: {_weights_of(backbone)}"]
     if backbone.backends:
         lines.append(f"on {', '.join(backbone.backends)} only")
-    return [tables.name_of(line) for line in lines]
+    return [(line, "") for line in lines]

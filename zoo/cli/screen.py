@@ -7,22 +7,24 @@ import math
 import numbers
 import os
 import sys
+from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any, TextIO
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from zoo import figures
-from zoo.cli import tables
+from zoo.cli.pages import PlainPage, TooNarrow
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
+
+    from zoo.cli.pages import Page
 
 _PIPED = 200
 """Columns where there is no terminal: tables are then as wide as they need to be."""
+
+_FORCING = frozenset({"FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "JUPYTER_COLUMNS", "JUPYTER_LINES"})
+"""Variables by which rich takes something for a terminal that is none."""
 
 _STYLES = {"warning": "yellow", "note": "cyan", "error": "red", "hint": "cyan", "why": "magenta"}
 
@@ -38,8 +40,29 @@ def errors() -> Console:
 
 
 def _console(stream: TextIO) -> Console:
+    from rich.console import Console
+
     width = _PIPED if _is_unbounded(stream) else None
     return Console(file=stream, markup=False, emoji=False, highlight=False, width=width)
+
+
+def show(draw: Callable[[Page], None]) -> None:
+    """Lets a command draw a page on stdout: once or, where the first attempt finds no room, twice."""
+    if _is_plain(sys.stdout):
+        page = PlainPage(_PIPED)
+        with suppress(TooNarrow):
+            draw(page)
+            sys.stdout.write(page.text)
+            return
+    from zoo.cli.drawn_pages import DrawnPage
+
+    draw(DrawnPage(results()))
+
+
+def _is_plain(stream: TextIO) -> bool:
+    """Whether rich would write neither styles nor other signs for lines there."""
+    forced = not _FORCING.isdisjoint(os.environ)
+    return _is_unbounded(stream) and not forced and str(stream.encoding).lower().startswith("utf")
 
 
 def _is_unbounded(stream: IO[str]) -> bool:
@@ -54,6 +77,9 @@ def is_live(stream: TextIO) -> bool:
 
 def say(console: Console, text: str, *, label: str = "") -> None:
     """A sentence, after a label such as `warning`. In a terminal it is wrapped beside the label, elsewhere one line."""
+    from rich.table import Table
+    from rich.text import Text
+
     style = _STYLES.get(label, "")
     body = Text(figures.sentence(text))
     if _is_unbounded(console.file):
@@ -72,6 +98,11 @@ def draw(console: Console, renderable: RenderableType) -> None:
 
     Where it is no terminal the spaces that fill lines up are left out.
     """
+    from rich.table import Table
+    from rich.text import Text
+
+    from zoo.cli import tables
+
     if isinstance(renderable, Table):
         tables.relax(renderable, console)
     if console.file.isatty():

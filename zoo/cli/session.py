@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from zoo.cli.collector import at_rest
 
 if TYPE_CHECKING:
     import typer
@@ -11,8 +12,7 @@ if TYPE_CHECKING:
     from zoo.registry import Catalog
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(NamedTuple):
     """One call of the command line.
 
     Attributes:
@@ -45,9 +45,10 @@ class Session:
 
 def load_catalog(**wanted: Any) -> Catalog:  # noqa: ANN401 - as there
     """What `zoo.plugins.load_catalog` returns; it is imported now, since help does without."""
-    from zoo import plugins
+    with at_rest():
+        from zoo import plugins
 
-    return plugins.load_catalog(**wanted)
+        return plugins.load_catalog(**wanted)
 
 
 def session_of(context: typer.Context) -> Session:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,8 @@ def released_file(variant: Variant) -> Path:
     Raises:
         WeightsError: If the package is not installed.
     """
+    from importlib import metadata  # not above: listing does without
+
     try:
         distribution = metadata.distribution(variant.distribution)
     except metadata.PackageNotFoundError as error:
