@@ -142,13 +142,11 @@ def left_out(
 
 
 def ceiling(cells: Sequence[Cell]) -> float | None:
-    """How often the best policy of one seed is a hit in another: what noise leaves to any rule."""
+    """How often the best policy of one seed (of those with two) is a hit in another: what noise leaves to any rule."""
     found = []
     for cell in cells:
-        table = cell.seeds
-        if min(map(len, table.values())) < 2:  # noqa: PLR2004 - one to choose by, one to judge by
-            continue
-        for one, other in ((0, 1), (1, 0)):
+        table = {name: seeds for name, seeds in cell.seeds.items() if len(seeds) > 1}
+        for one, other in ((0, 1), (1, 0)) if table else ():
             named = max(table, key=lambda policy: table[policy][one])
             found.append(max(seeds[other] for seeds in table.values()) - table[named][other] <= WITHIN + 1e-9)
     return float(np.mean(found)) if found else None
