@@ -119,7 +119,7 @@ def test_precise_statistics_do_not_lag(bench: Bench) -> None:
         recipe = bench.recipe(f"bn-trainable:stats={statistics}", epochs=8, learning_rate=0.02, patience=None)
         found[statistics] = bench.train(bench.build(recipe), recipe).history
     assert [one.loss for one in found["precise"]] == [one.loss for one in found["moving"]]
-    assert {one.val_accuracy for one in found["moving"]} == {0.5}
+    assert max(one.val_accuracy for one in found["moving"]) <= 0.5
     assert found["precise"][-1].val_accuracy >= 0.95
 
 
