@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from zoo.events import Observer
     from zoo.moments import Moments
     from zoo.registry import Catalog
+    from zoo.shift import Shift
     from zoo.values import Precision, Spec
 
     Array = np.ndarray[Any, Any]
@@ -224,7 +225,8 @@ def _looked_at(
     effect = _effect(model, sample, found, adapting, scored, observe) if trained else None
     travel = travel_of(adapting.layers, steps=steps)
     passes = len(sample.labels) + len(estimated) + len(scored) * (effect is not None) + read
-    shift = _overall(found, rows)
+    shifts = shift_of(found.layers, rows)
+    shift = _overall(found, shifts, rows)
     noise = batch_noise(found.layers, sample.labels, batch_size=batch)
     sides = side_difference(found.layers, sample.labels, sample.is_validation)
     if trained:
@@ -233,7 +235,7 @@ def _looked_at(
         said = (untrained(len(found.layers)),)
     return {
         "verdicts": said,
-        "layers": _layers(found, adapting, rows),
+        "layers": _layers(found, adapting, shifts),
         "shift": shift,
         "effect": effect,
         "travel": travel,
@@ -252,14 +254,12 @@ def _advice(found: Diagnosis) -> Advice | None:
     return advice.advise(facts)
 
 
-def _overall(found: Moments, rows: Array) -> Overall:
-    shift = shift_of(found.layers, rows)
-    low, high = divergence_interval(found.layers, rows=rows)
+def _overall(found: Moments, shift: Shift, rows: Array) -> Overall:
+    low, high = divergence_interval(found.layers, rows=rows, known=shift)
     return Overall(shift.mean_shift, shift.log_ratio, shift.divergence, low, high)
 
 
-def _layers(found: Moments, adapting: Moments, rows: Array) -> tuple[LayerDiagnosis, ...]:
-    shifts = shift_of(found.layers, rows).layers
+def _layers(found: Moments, adapting: Moments, shifts: Shift) -> tuple[LayerDiagnosis, ...]:
     return tuple(
         LayerDiagnosis(
             name=layer.name,
@@ -274,7 +274,7 @@ def _layers(found: Moments, adapting: Moments, rows: Array) -> tuple[LayerDiagno
             momentum=layer.momentum,
             steps=layer_steps(moving),
         )
-        for layer, moving, shift in zip(found.layers, adapting.layers, shifts, strict=True)
+        for layer, moving, shift in zip(found.layers, adapting.layers, shifts.layers, strict=True)
     )
 
 
