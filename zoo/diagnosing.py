@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from zoo.advice import Advice
     from zoo.dataset import Dataset
     from zoo.events import Observer
-    from zoo.moments import Moments
+    from zoo.moments import Moments, Watch
     from zoo.registry import Catalog
     from zoo.shift import Shift
     from zoo.values import Precision, Spec
@@ -200,16 +200,20 @@ def _looked_at(
     observe: Observer,
 ) -> dict[str, Any]:
     """The fields of a diagnosis that need the network."""
-    from zoo.moments import has_batch_norm, measure
+    from zoo.moments import Watch, has_batch_norm, measure
     from zoo.readings import counted
+    from zoo.second_looks import SecondLooks
 
     began = time.perf_counter()
-    found = measure(model, sample.pixels, observe=observe) if has_batch_norm(model) else None
+    watch = Watch(model)
+    found = watch.measure(sample.pixels, observe=observe) if has_batch_norm(model) else None
     if found is None or not found.layers:  # those that are shared say nothing
         return {"verdicts": (no_batch_norm(),), "layers": ()}
     rows = np.arange(sample.train)
     observe(Stage("looking at the inputs"))
-    finding, read = counted(model, sample.pixels[: sample.train], trained=trained, most=CHECKED)
+    looks = SecondLooks(model, watch, found) if trained else None
+    reader = looks if looks is not None and looks.sees else None
+    finding, read = counted(model, sample.pixels[: sample.train], trained=trained, most=CHECKED, reader=reader)
     if finding is not None and finding.sure and finding.cause == "not-a-number":  # nothing else can be measured
         passed = len(sample.labels) + read
         return {
@@ -222,7 +226,7 @@ def _looked_at(
     # All places: where next to no contrast is left, the variance is that of the padded borders, which a grid misses.
     adapting = measure(model, sample.pixels, rows=estimated, by_batch=True, places=None, observe=observe)
     scored = rows[len(estimated) :][:SCORED]
-    effect = _effect(model, sample, found, adapting, scored, observe) if trained else None
+    effect = _effect(watch, sample, found, adapting, scored, observe) if trained else None
     travel = travel_of(adapting.layers, steps=steps)
     passes = len(sample.labels) + len(estimated) + len(scored) * (effect is not None) + read
     shifts = shift_of(found.layers, rows)
@@ -279,7 +283,7 @@ def _layers(found: Moments, adapting: Moments, shifts: Shift) -> tuple[LayerDiag
 
 
 def _effect(
-    model: Any,  # noqa: ANN401 - a Keras model
+    watch: Watch,
     sample: _Sample,
     found: Moments,
     adapting: Moments,
@@ -287,13 +291,11 @@ def _effect(
     observe: Observer,
 ) -> Effect | None:
     """Features with both statistics; None where too few pictures of different classes are there to be scored."""
-    from zoo.moments import re_estimated_features
-
     labels = sample.labels[scored]
     sizes = np.unique(labels, return_counts=True)[1] if len(labels) else np.zeros(0)
     if len(sizes) < 2 or sizes.max() < 2:  # noqa: PLR2004 - nothing to tell apart
         return None
-    again = re_estimated_features(model, sample.pixels, adapting.layers, rows=scored, observe=observe)
+    again = watch.re_estimated_features(sample.pixels, adapting.layers, rows=scored, observe=observe)
     observe(Stage("scoring features"))
     (old, old_hits), (new, new_hits) = (_scores(values, labels) for values in (found.features[scored], again))
     p_value = sign_flip((new_hits - old_hits) / len(labels), np.random.default_rng(0))
