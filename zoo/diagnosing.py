@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from zoo.advice import Advice
     from zoo.dataset import Dataset
     from zoo.events import Observer
+    from zoo.inputs import Finding
     from zoo.moments import Moments, Watch
     from zoo.registry import Catalog
     from zoo.shift import Shift
@@ -201,8 +202,6 @@ def _looked_at(
 ) -> dict[str, Any]:
     """The fields of a diagnosis that need the network."""
     from zoo.moments import Watch, has_batch_norm, measure
-    from zoo.readings import counted
-    from zoo.second_looks import SecondLooks
 
     began = time.perf_counter()
     watch = Watch(model)
@@ -211,9 +210,7 @@ def _looked_at(
         return {"verdicts": (no_batch_norm(),), "layers": ()}
     rows = np.arange(sample.train)
     observe(Stage("looking at the inputs"))
-    looks = SecondLooks(model, watch, found) if trained else None
-    reader = looks if looks is not None and looks.sees else None
-    finding, read = counted(model, sample.pixels[: sample.train], trained=trained, most=CHECKED, reader=reader)
+    finding, read = _inputs(model, watch, found, sample.pixels[: sample.train], trained=trained)
     if finding is not None and finding.sure and finding.cause == "not-a-number":  # nothing else can be measured
         passed = len(sample.labels) + read
         return {
@@ -248,6 +245,23 @@ def _looked_at(
         "passes": passes,
         "seconds": time.perf_counter() - began,
     }
+
+
+def _inputs(
+    model: Any,  # noqa: ANN401 - a Keras model
+    watch: Watch,
+    found: Moments,
+    pixels: Array,
+    *,
+    trained: bool,
+) -> tuple[Finding | None, int]:
+    """What is wrong with the inputs, and how many pictures passed the network to find that out."""
+    from zoo.readings import counted
+    from zoo.second_looks import SecondLooks
+
+    looks = SecondLooks(model, watch, found) if trained else None
+    reader = looks if looks is not None and looks.sees else None
+    return counted(model, pixels, trained=trained, most=CHECKED, reader=reader)
 
 
 def _advice(found: Diagnosis) -> Advice | None:
