@@ -44,8 +44,10 @@ if TYPE_CHECKING:
     from zoo.advice import Advice
     from zoo.dataset import Dataset
     from zoo.events import Observer
-    from zoo.moments import Moments
+    from zoo.inputs import Finding
+    from zoo.moments import Moments, Watch
     from zoo.registry import Catalog
+    from zoo.shift import Shift
     from zoo.values import Precision, Spec
 
     Array = np.ndarray[Any, Any]
@@ -94,7 +96,7 @@ def diagnose(
     """Whether a backbone's BatchNorm statistics fit the pictures, and which policy to try. Nothing is trained.
 
     Training and validation pictures are those of `fit` with the same split. With the default number of pictures the
-    whole costs about two forward passes over them.
+    whole costs less than two forward passes over them.
 
     Args:
         data: As in `fit`.
@@ -199,16 +201,16 @@ def _looked_at(
     observe: Observer,
 ) -> dict[str, Any]:
     """The fields of a diagnosis that need the network."""
-    from zoo.moments import has_batch_norm, measure
-    from zoo.readings import counted
+    from zoo.moments import Watch, has_batch_norm, measure
 
     began = time.perf_counter()
-    found = measure(model, sample.pixels, observe=observe) if has_batch_norm(model) else None
+    watch = Watch(model)
+    found = watch.measure(sample.pixels, observe=observe) if has_batch_norm(model) else None
     if found is None or not found.layers:  # those that are shared say nothing
         return {"verdicts": (no_batch_norm(),), "layers": ()}
     rows = np.arange(sample.train)
     observe(Stage("looking at the inputs"))
-    finding, read = counted(model, sample.pixels[: sample.train], trained=trained, most=CHECKED)
+    finding, read = _inputs(model, watch, found, sample.pixels[: sample.train], trained=trained)
     if finding is not None and finding.sure and finding.cause == "not-a-number":  # nothing else can be measured
         passed = len(sample.labels) + read
         return {
@@ -221,10 +223,11 @@ def _looked_at(
     # All places: where next to no contrast is left, the variance is that of the padded borders, which a grid misses.
     adapting = measure(model, sample.pixels, rows=estimated, by_batch=True, places=None, observe=observe)
     scored = rows[len(estimated) :][:SCORED]
-    effect = _effect(model, sample, found, adapting, scored, observe) if trained else None
+    effect = _effect(watch, sample, found, adapting, scored, observe) if trained else None
     travel = travel_of(adapting.layers, steps=steps)
     passes = len(sample.labels) + len(estimated) + len(scored) * (effect is not None) + read
-    shift = _overall(found, rows)
+    shifts = shift_of(found.layers, rows)
+    shift = _overall(found, shifts, rows)
     noise = batch_noise(found.layers, sample.labels, batch_size=batch)
     sides = side_difference(found.layers, sample.labels, sample.is_validation)
     if trained:
@@ -233,7 +236,7 @@ def _looked_at(
         said = (untrained(len(found.layers)),)
     return {
         "verdicts": said,
-        "layers": _layers(found, adapting, rows),
+        "layers": _layers(found, adapting, shifts),
         "shift": shift,
         "effect": effect,
         "travel": travel,
@@ -244,6 +247,23 @@ def _looked_at(
     }
 
 
+def _inputs(
+    model: Any,  # noqa: ANN401 - a Keras model
+    watch: Watch,
+    found: Moments,
+    pixels: Array,
+    *,
+    trained: bool,
+) -> tuple[Finding | None, int]:
+    """What is wrong with the inputs, and how many pictures passed the network to find that out."""
+    from zoo.readings import counted
+    from zoo.second_looks import SecondLooks
+
+    looks = SecondLooks(model, watch, found) if trained else None
+    reader = looks if looks is not None and looks.sees else None
+    return counted(model, pixels, trained=trained, most=CHECKED, reader=reader)
+
+
 def _advice(found: Diagnosis) -> Advice | None:
     """Which policy to try first; of inputs that are surely wrong nothing follows but to mend them."""
     facts = advice.of_diagnosis(found)
@@ -252,14 +272,12 @@ def _advice(found: Diagnosis) -> Advice | None:
     return advice.advise(facts)
 
 
-def _overall(found: Moments, rows: Array) -> Overall:
-    shift = shift_of(found.layers, rows)
-    low, high = divergence_interval(found.layers, rows=rows)
+def _overall(found: Moments, shift: Shift, rows: Array) -> Overall:
+    low, high = divergence_interval(found.layers, rows=rows, known=shift)
     return Overall(shift.mean_shift, shift.log_ratio, shift.divergence, low, high)
 
 
-def _layers(found: Moments, adapting: Moments, rows: Array) -> tuple[LayerDiagnosis, ...]:
-    shifts = shift_of(found.layers, rows).layers
+def _layers(found: Moments, adapting: Moments, shifts: Shift) -> tuple[LayerDiagnosis, ...]:
     return tuple(
         LayerDiagnosis(
             name=layer.name,
@@ -274,12 +292,12 @@ def _layers(found: Moments, adapting: Moments, rows: Array) -> tuple[LayerDiagno
             momentum=layer.momentum,
             steps=layer_steps(moving),
         )
-        for layer, moving, shift in zip(found.layers, adapting.layers, shifts, strict=True)
+        for layer, moving, shift in zip(found.layers, adapting.layers, shifts.layers, strict=True)
     )
 
 
 def _effect(
-    model: Any,  # noqa: ANN401 - a Keras model
+    watch: Watch,
     sample: _Sample,
     found: Moments,
     adapting: Moments,
@@ -287,13 +305,11 @@ def _effect(
     observe: Observer,
 ) -> Effect | None:
     """Features with both statistics; None where too few pictures of different classes are there to be scored."""
-    from zoo.moments import re_estimated_features
-
     labels = sample.labels[scored]
     sizes = np.unique(labels, return_counts=True)[1] if len(labels) else np.zeros(0)
     if len(sizes) < 2 or sizes.max() < 2:  # noqa: PLR2004 - nothing to tell apart
         return None
-    again = re_estimated_features(model, sample.pixels, adapting.layers, rows=scored, observe=observe)
+    again = watch.re_estimated_features(sample.pixels, adapting.layers, rows=scored, observe=observe)
     observe(Stage("scoring features"))
     (old, old_hits), (new, new_hits) = (_scores(values, labels) for values in (found.features[scored], again))
     p_value = sign_flip((new_hits - old_hits) / len(labels), np.random.default_rng(0))

@@ -121,10 +121,65 @@ def measure(
     Returns:
         NumPy arrays, on every backend, with a first side as long as `rows`.
     """
-    seen = Seen(places)
-    task = "estimating statistics" if by_batch else "measuring statistics"
-    *single, features = _passed(model, pictures, rows, batch_size, seen, by_batch=by_batch, observe=observe, task=task)
+    if not by_batch:
+        return Watch(model, places=places).measure(pictures, rows=rows, batch_size=batch_size, observe=observe)
+    seen, task = Seen(places), "estimating statistics"
+    probe = _Probe(model, seen)
+    *single, features = _passed(probe, pictures, rows, batch_size, by_batch=True, observe=observe, task=task)
     return Moments(tuple(_record(layer, single) for layer in seen.layers()), features)
+
+
+class Watch:
+    """A network that is looked at more than once, by one function that is traced once.
+
+    Tracing it takes as long as a pass of about a hundred pictures, so whoever passes fewer than that again better uses
+    the same function, though it keeps moments that nobody wants.
+
+    Args:
+        model: As in `measure`.
+        places: As in `measure`.
+    """
+
+    def __init__(self, model: KerasModel, *, places: int | None = PLACES) -> None:
+        self._model, self._seen = model, Seen(places)
+        self._probe = _Probe(model, self._seen)
+
+    def measure(
+        self,
+        pictures: Any,  # noqa: ANN401 - as in measure
+        *,
+        rows: Sequence[int] | Array | None = None,
+        batch_size: int = BATCH,
+        observe: Observer = ignore,
+    ) -> Moments:
+        """As the function `measure`, not by batch."""
+        task = "measuring statistics"
+        *single, features = _passed(self._probe, pictures, rows, batch_size, observe=observe, task=task)
+        return Moments(tuple(_record(layer, single) for layer in self._seen.layers()), features)
+
+    def re_estimated_features(
+        self,
+        pictures: Any,  # noqa: ANN401 - as in measure
+        layers: Sequence[LayerMoments],
+        *,
+        rows: Sequence[int] | Array | None = None,
+        observe: Observer = ignore,
+    ) -> FloatArray:
+        """Features of the network with its stored statistics replaced by measured ones for the time of the call.
+
+        Args:
+            pictures: As in `measure`.
+            layers: Moments that were measured `by_batch`, of other pictures, so that features are not those of pictures
+                that the statistics know. Layers whose name occurs twice in the network keep their own.
+            rows: As in `measure`.
+            observe: Gets progress of `trying estimated statistics`.
+
+        Returns:
+            float32 (rows, width), pooled as in `measure`. The network's own statistics are back, however it ends.
+        """
+        with _stored(self._model, layers):
+            task = "trying estimated statistics"
+            return _passed(self._probe, pictures, rows, BATCH, observe=observe, task=task)[-1]
 
 
 def batch_features(
@@ -151,30 +206,12 @@ def batch_features(
         float32 (rows, width), pooled as in `measure`.
     """
     task = "estimating statistics"
-    return _passed(model, pictures, rows, batch_size, None, by_batch=True, observe=observe, task=task)[-1]
+    return _passed(_Probe(model, None), pictures, rows, batch_size, by_batch=True, observe=observe, task=task)[-1]
 
 
-def re_estimated_features(
-    model: KerasModel,
-    pictures: Any,  # noqa: ANN401 - as in measure
-    layers: Sequence[LayerMoments],
-    *,
-    rows: Sequence[int] | Array | None = None,
-    observe: Observer = ignore,
-) -> FloatArray:
-    """Features of a network whose stored statistics are replaced by measured ones for the time of the call.
-
-    Args:
-        model: As in `measure`. Its own statistics are back when the call ends, however it does.
-        pictures: As in `measure`.
-        layers: Moments that were measured `by_batch`, of other pictures, so that features are not those of pictures
-            that the statistics know. Layers whose name occurs twice in the network keep their own.
-        rows: As in `measure`.
-        observe: Gets progress of `trying estimated statistics`.
-
-    Returns:
-        float32 (rows, width), pooled as in `measure`.
-    """
+@contextlib.contextmanager
+def _stored(model: KerasModel, layers: Sequence[LayerMoments]) -> Iterator[None]:
+    """Layers have measured statistics instead of their own inside."""
     norms = [part for part in _parts(model) if isinstance(part, keras.layers.BatchNormalization) and part.built]
     names = [part.name for part in norms]
     targets = {part.name: part for part in norms if names.count(part.name) == 1}
@@ -187,8 +224,7 @@ def re_estimated_features(
                 mean, variance = pooled(layer)
                 target.moving_mean.assign(mean.astype(np.float32))
                 target.moving_variance.assign(variance.astype(np.float32))
-        task = "trying estimated statistics"
-        return _passed(model, pictures, rows, BATCH, None, by_batch=False, observe=observe, task=task)[-1]
+        yield
     finally:
         for target, mean, variance in own:
             target.moving_mean.assign(mean)
@@ -205,25 +241,24 @@ class _Probe(keras.Model):  # type: ignore[misc] # Keras is untyped
 
     def __init__(self, body: KerasModel, seen: Seen | None) -> None:
         super().__init__(name="probe")
-        self.body, self._seen = body, seen
+        self.body, self.seen = body, seen
 
     def call(self, pictures: Any) -> list[Any]:  # noqa: ANN401 - tensors
         """Pictures to tensors."""
-        if self._seen is not None:
-            self._seen.clear()
+        if self.seen is not None:
+            self.seen.clear()
         features = self.body(pictures, training=False)
-        seen = [] if self._seen is None else self._seen.tensors
+        seen = [] if self.seen is None else self.seen.tensors
         return [*seen, _pooled(features, first=_is_channels_first(self.body))]
 
 
 def _passed(
-    model: KerasModel,
+    probe: _Probe,
     pictures: Any,  # noqa: ANN401 - as in measure
     rows: Sequence[int] | Array | None,
     batch_size: int,
-    seen: Seen | None,
     *,
-    by_batch: bool,
+    by_batch: bool = False,
     observe: Observer,
     task: str,
 ) -> list[Array]:
@@ -231,11 +266,11 @@ def _passed(
     chosen = np.arange(len(pictures)) if rows is None else np.asarray(rows, np.int64)
     size = min(batch_size, len(chosen)) if by_batch else batch_size
     with contextlib.ExitStack() as stack:
-        for part in _parts(model):
-            worn = watched(part, seen, by_batch=by_batch)
+        for part in _parts(probe.body):
+            worn = watched(part, probe.seen, by_batch=by_batch)
             if worn is not None:
                 stack.enter_context(wearing(part, worn))
-        return list(_columns(_Probe(model, seen), pictures, chosen, size, observe, task=task))
+        return list(_columns(probe, pictures, chosen, size, observe, task=task))
 
 
 def _columns(

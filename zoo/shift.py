@@ -26,6 +26,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from zoo.threads import on_one_thread
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -159,16 +161,19 @@ def layer_shift(layer: Measured, rows: Sequence[int] | Array | None = None) -> L
     """How far some pictures are from what a layer has stored; arguments as in `pooled`."""
     mean, square = (_chosen(table, rows) for table in (layer.mean, layer.square))
     count = len(mean)
-    middle, variance = pooled(layer, rows)
+    middle, square_mean = mean.mean(axis=0), square.mean(axis=0)
+    variance = np.maximum(square_mean - middle**2, 0.0)
     stored = np.asarray(layer.stored_variance, np.float64) + layer.epsilon
     found = variance + layer.epsilon
     away = (middle - np.asarray(layer.stored_mean, np.float64)) / np.sqrt(stored)
     ratio = np.log(found / stored)
     if count > 1:
-        off = mean - middle
-        mean_error = np.sqrt((off**2).sum(axis=0) / (count * (count - 1)) / stored)
-        influence = square - square.mean(axis=0) - 2 * middle * off
-        ratio_error = np.sqrt((influence**2).sum(axis=0) / (count * (count - 1))) / found
+        mean -= middle  # the tables are copies, and new ones would take longer than what is computed
+        mean_error = np.sqrt(np.einsum("nc,nc->c", mean, mean) / (count * (count - 1)) / stored)
+        square -= square_mean
+        mean *= 2 * middle
+        square -= mean
+        ratio_error = np.sqrt(np.einsum("nc,nc->c", square, square) / (count * (count - 1))) / found
     else:
         mean_error, ratio_error = np.full_like(middle, np.inf), np.full_like(middle, np.inf)
     return LayerShift(layer.name, away, ratio, _divergence(away, ratio), mean_error, ratio_error)
@@ -185,11 +190,13 @@ def shift_of(layers: Sequence[Measured], rows: Sequence[int] | Array | None = No
     return Shift(found, float(np.median(means)), float(np.median(ratios)), float(np.median(divergences)))
 
 
+@on_one_thread
 @_QUIET
 def divergence_interval(
     layers: Sequence[Measured],
     *,
     rows: Sequence[int] | Array | None = None,
+    known: Shift | None = None,
     draws: int = 60,
     seed: int = 0,
 ) -> tuple[float, float]:
@@ -198,20 +205,21 @@ def divergence_interval(
     Args:
         layers: Moments of n pictures, at least one layer.
         rows: As in `pooled`.
+        known: The shift of these layers and pictures, where it was computed already.
         draws: Samples of as many pictures, drawn with replacement.
         seed: Of the draws.
     """
     count = len(_chosen(layers[0].mean, rows))
     shares = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=draws) / count
+    wholes = (known or shift_of(layers, rows)).layers
     found = []
-    for layer in layers:
+    for layer, whole in zip(layers, wholes, strict=True):
         few = slice(None, None, max(1, layer.mean.shape[1] // CHANNELS))
         mean, square = (shares @ _chosen(table[:, few], rows) for table in (layer.mean, layer.square))
         stored = np.asarray(layer.stored_variance[few], np.float64) + layer.epsilon
         away = (mean - np.asarray(layer.stored_mean[few], np.float64)) / np.sqrt(stored)
         ratio = np.log((np.maximum(square - mean**2, 0.0) + layer.epsilon) / stored)
         # A sample of a sample is off by its own chance and that of the sample it is drawn from.
-        whole = layer_shift(layer, rows)
         typical = [
             np.median(np.sqrt(np.maximum(values**2 - 2 * errors**2, 0.0)), axis=1)
             for values, errors in ((away, whole.mean_error[few]), (ratio, whole.ratio_error[few]))
@@ -222,7 +230,7 @@ def divergence_interval(
 
 
 def _chosen(table: Array, rows: Sequence[int] | Array | None) -> Array:
-    return np.asarray(table if rows is None else table[rows], np.float64)
+    return np.array(table if rows is None else table[rows], np.float64)
 
 
 @_QUIET

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zoo.threads import on_one_thread
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -50,6 +52,7 @@ class SideDifference:
     p_value: float
 
 
+@on_one_thread
 def side_difference(
     layers: Sequence[Measured], labels: Array, is_validation: Array, *, draws: int = DRAWS, seed: int = 0
 ) -> SideDifference | None:
@@ -93,10 +96,10 @@ def _products(layers: Sequence[Measured]) -> Array:
     count = len(layers[0].mean)
     total = np.zeros((count, count))
     for layer in layers:
-        mean, square = np.asarray(layer.mean, np.float64), np.asarray(layer.square, np.float64)
+        few = slice(None, None, max(1, layer.mean.shape[1] // CHANNELS))  # so many say the same in less time
+        mean, square = (np.array(table[:, few], np.float64) for table in (layer.mean, layer.square))
         spread = 0.5 * np.log(np.maximum(square - mean**2, 0.0) + layer.epsilon)
-        few = max(1, mean.shape[1] // CHANNELS)  # every so many channels say the same in less time
-        for table in (mean[:, ::few], spread[:, ::few]):
+        for table in (mean, spread):
             deviation = table.std(axis=0)
             standard = (table - table.mean(axis=0)) / np.where(deviation > _STILL, deviation, np.inf)
             standard = standard.astype(np.float32)  # twice as fast, and seven digits are plenty

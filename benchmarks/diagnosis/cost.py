@@ -48,14 +48,15 @@ def main() -> None:
     options = parser.parse_args()
     keras = require_keras()
     from zoo.forward import forward
-    from zoo.moments import measure, re_estimated_features
-    from zoo.readings import check
+    from zoo.moments import Watch, measure
+    from zoo.readings import counted
+    from zoo.second_looks import SecondLooks
 
     catalog = load_catalog()
     spec, record = complete_backbone(catalog, options.backbone), catalog.backbone(options.backbone.partition(":")[0])
     dataset = prepare(options.data, catalog, sizes=(record.image_size,))
     sample = _sample(dataset, spec, most=options.pictures, seed=0, observe=ignore)
-    few, count = sample.pixels[:2], len(sample.labels)
+    few, count, shown = sample.pixels[:2], len(sample.labels), sample.pixels[: sample.train]
     with clean_state(0):
         model = record.build(size=record.image_size, weights=record.weights[0])
         ratios: dict[str, list[float]] = {"whole": [], "warm": []}
@@ -69,19 +70,18 @@ def main() -> None:
             traces = [
                 lambda: measure(model, few),
                 lambda: measure(model, sample.pixels, rows=[0, 1], by_batch=True),
-                lambda adapting=adapting: re_estimated_features(model, few, adapting.layers),
-                lambda: check(model, few, most=CHECKED),
             ]
-            fixed = sum(map(cpu, traces)) - once * 3
-            rows = np.arange(ESTIMATED)
-            parts = {
+            fixed = sum(map(cpu, traces)) - once * 2
+            rows, watch = np.arange(ESTIMATED), Watch(model)
+            looks = SecondLooks(model, watch, watch.measure(sample.pixels))
+            parts: dict[str, Any] = {
                 "pass with moments": lambda: measure(model, sample.pixels),
-                "check of inputs": lambda: check(model, sample.pixels[: sample.train], most=CHECKED),
+                "check of inputs": lambda looks=looks: counted(model, shown, most=CHECKED, reader=looks),
                 "batches by themselves": lambda rows=rows: measure(
                     model, sample.pixels, rows=rows, by_batch=True, places=None
                 ),
-                "re-estimated features": lambda adapting=adapting: re_estimated_features(
-                    model, sample.pixels[:SCORED], adapting.layers
+                "re-estimated features": lambda watch=watch, adapting=adapting: watch.re_estimated_features(
+                    sample.pixels[:SCORED], adapting.layers
                 ),
             }
             spent = {name: cpu(part) for name, part in parts.items()}

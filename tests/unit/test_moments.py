@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from zoo.moments import Moments, batch_features, has_batch_norm, measure, re_estimated_features
+from zoo.moments import Moments, Watch, batch_features, has_batch_norm, measure
 from zoo.testing import tiny_backbone
 
 
@@ -198,8 +198,28 @@ def test_estimated_statistics_are_used_for_the_time_of_the_call(tiny: keras.Mode
     """With those of one whole batch, features are those that the batch has; the network's own are back afterwards."""
     before = tiny.get_weights()
     adapting = measure(tiny, pictures, by_batch=True, batch_size=20, places=None)
-    found = re_estimated_features(tiny, pictures, adapting.layers, rows=[3, 1])
+    found = Watch(tiny).re_estimated_features(pictures, adapting.layers, rows=[3, 1])
     np.testing.assert_allclose(found, adapting.features[[3, 1]], atol=1e-3)
     assert np.abs(found - measure(tiny, pictures).features[[3, 1]]).max() > 0.01
     for old, new in zip(before, tiny.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
+
+
+def test_one_function_serves_several_looks(tiny: keras.Model, pictures: np.ndarray) -> None:
+    """After others have looked, and with other statistics in between, it sees what it saw; it is built once."""
+    watch, calls = Watch(tiny), []
+    original = watch._probe.call
+    watch._probe.call = lambda tensors: calls.append(1) or original(tensors)
+    first = watch.measure(pictures)
+    adapting = measure(tiny, pictures, by_batch=True, batch_size=20, places=None)
+    built = len(calls)
+    again = watch.re_estimated_features(pictures, adapting.layers)
+    assert np.abs(again - first.features).max() > 0.01
+    if keras.backend.backend() != "torch":  # which builds nothing
+        assert len(calls) == built
+    second = watch.measure(pictures)
+    np.testing.assert_array_equal(second.features, first.features)
+    for one, other in zip(first.layers, second.layers, strict=True):
+        assert one.name == other.name
+        np.testing.assert_array_equal(one.mean, other.mean)
+        np.testing.assert_array_equal(one.square, other.square)

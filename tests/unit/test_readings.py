@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import keras
@@ -10,8 +11,9 @@ import pytest
 
 from zoo import readings
 from zoo.forward import value_of
-from zoo.moments import measure
+from zoo.moments import Moments, Watch
 from zoo.readings import Reader, changed, check, counted
+from zoo.second_looks import SecondLooks
 from zoo.testing import tiny_backbone
 
 SIZE = 32
@@ -184,6 +186,35 @@ def test_readings_that_lower_the_response_are_dropped(network: Any, monkeypatch:
 def test_moments_that_are_known_spare_passes(network: Any, pixels: np.ndarray) -> None:
     """The finding is the same with the moments of a whole pass, and pictures as given do not pass again."""
     found, passes = counted(network, pixels)
-    again, fewer = counted(network, pixels, given=measure(network, pixels).layers)
+    watch = Watch(network)
+    looks = SecondLooks(network, watch, watch.measure(pixels))
+    assert looks.sees
+    again, fewer = counted(network, pixels, reader=looks)
     assert again == found or (again is not None and found is not None and again.cause == found.cause)
     assert 0 < fewer < passes
+
+
+@pytest.mark.parametrize("pixels", [RIGHT, RIGHT[:, :, :, ::-1], RIGHT.astype(np.float32)])
+def test_second_looks_see_what_a_reader_sees(network: Any, pixels: np.ndarray) -> None:
+    """Maps no larger than the grid are seen alike, whatever was read before, and each picture passes at most once."""
+    watch = Watch(network, places=None)
+    looks, reader = SecondLooks(network, watch, watch.measure(pixels)), Reader(network)
+    for rows in (np.arange(16), np.arange(16, 40), np.arange(3)):
+        for name in ("given", "inverted", "swapped", "times-255"):
+            for one, other in zip(looks.read(pixels, rows, name), reader.read(pixels, rows, name), strict=True):
+                assert one.name == other.name
+                np.testing.assert_allclose(one.mean, other.mean, rtol=1e-3, atol=1e-4)
+                np.testing.assert_allclose(one.square, other.square, rtol=1e-3, atol=1e-4)
+    assert looks.passes == 3 * (16 + 24 + 3)
+    assert looks._ahead == {}
+
+
+def test_second_looks_need_all_layers_that_count(network: Any) -> None:
+    """Where a layer was not watched, or there is none, they say so."""
+    watch = Watch(network)
+    seen = watch.measure(RIGHT[:8])
+    assert SecondLooks(network, watch, seen).sees
+    assert not SecondLooks(network, watch, dataclasses.replace(seen, layers=seen.layers[1:])).sees
+    entry = keras.Input((32, 32, 3))
+    plain = keras.Model(entry, keras.layers.Conv2D(2, 3)(entry))
+    assert not SecondLooks(plain, Watch(plain), Moments((), seen.features)).sees
