@@ -17,6 +17,7 @@ from zoo import nearness, not_learning, too_good
 from zoo.events import Note, ignore
 from zoo.forward import value_of
 from zoo.nearness import nearest_labels
+from zoo.one_thread import on_one_thread
 from zoo.run_facts import Facts, at_chance
 from zoo.values import PARTS
 
@@ -102,6 +103,7 @@ class Looks:
         return str(recipe.backbone), recipe.precision, *(side.key for side in done.sides)
 
 
+@on_one_thread
 def explanation_of(
     done: Done,
     dataset: Dataset,

@@ -15,28 +15,23 @@ depends on t alone:
 Its slope is 0 at the fixed point t = ‖Fm - y‖² γ / (‖m‖² (n - γ)), γ = Σ σ² / (t + σ²), which the paper's updates of
 α and β go to. Here a grid is looked at first: the updates may end in another maximum, depending on the features' scale.
 
-All this runs on one thread of BLAS: its products are small, and on cores that others use too, threads that wait for one
-another took twenty times as long.
+All this runs on one thread of BLAS (`zoo.one_thread`).
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from zoo.errors import UsageError
 from zoo.logistic import Scale, path
+from zoo.one_thread import on_one_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     Array = np.ndarray[Any, Any]
-
-Call = TypeVar("Call", bound="Callable[..., Any]")
 
 NEIGHBOURS = 5
 """Nearest neighbours that vote."""
@@ -54,11 +49,6 @@ _LEAST, _MOST = -12.0, 4.0
 _NOTHING = 1e-12
 
 
-def _on_one_thread(function: Call) -> Call:
-    """A function that leaves the library of linear algebra one thread."""
-    return cast("Call", threadpool_limits.wrap(limits=1, user_api="blas")(function))
-
-
 @dataclass(frozen=True, slots=True)
 class Probe:
     """A linear probe in cross-validation.
@@ -74,7 +64,7 @@ class Probe:
     penalty: float
 
 
-@_on_one_thread
+@on_one_thread
 def log_me(features: Array, labels: Array) -> float:
     """Logarithm of the maximum evidence of one-hot labels given features, per picture, mean over classes, in nats.
 
@@ -92,7 +82,7 @@ def log_me(features: Array, labels: Array) -> float:
     return float(np.mean([_evidence(*part) for part in _spectra(table, targets)]))
 
 
-@_on_one_thread
+@on_one_thread
 def neighbour_hits(features: Array, labels: Array, *, neighbours: int = NEIGHBOURS, chunk: int = 1024) -> Array:
     """Whether each picture's nearest others have its label: k-nearest-neighbour accuracy with one left out is the mean.
 
@@ -127,7 +117,7 @@ def neighbour_hits(features: Array, labels: Array, *, neighbours: int = NEIGHBOU
     return hits
 
 
-@_on_one_thread
+@on_one_thread
 def probe(features: Array, labels: Array, *, folds: int = FOLDS, seed: int = 0) -> Probe:
     """Multinomial logistic regression (`zoo.logistic`), each picture told by one that was fitted without its fold.
 
@@ -158,7 +148,7 @@ def probe(features: Array, labels: Array, *, folds: int = FOLDS, seed: int = 0) 
     return Probe(scores[best].argmax(axis=1) == truth, losses[best], PENALTIES[best])
 
 
-@_on_one_thread
+@on_one_thread
 def log_me_of_halves(features: Array, labels: Array, *, draws: int, seed: int = 0) -> Array:
     """LogME of random halves of the pictures, half of each class: how far it depends on which pictures there are.
 

@@ -10,6 +10,7 @@ import _thread
 import contextlib
 import dataclasses
 import faulthandler
+import gc
 import os
 import queue
 import signal
@@ -18,7 +19,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.backend import is_accelerated, quiet, require_keras
+from zoo.backend import is_accelerated, quiet, require_keras, uncollected
 from zoo.environment import gpus
 from zoo.errors import ZooError
 from zoo.events import RunEnded
@@ -154,7 +155,9 @@ class Worker:
     def serve(self, orders: queue.SimpleQueue[Any]) -> None:
         """Does what it is told until it is to leave."""
         try:
-            require_keras()  # while the call still looks at the pictures
+            with uncollected():
+                require_keras()  # while the call still looks at the pictures
+                gc.freeze()  # what a backend is made of stays: nobody need search it for garbage again
             while not isinstance(order := orders.get(), Leave):
                 if isinstance(order, Setup):
                     self._prepare(order)
