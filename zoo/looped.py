@@ -1,9 +1,9 @@
 """All steps of an epoch in one call of the backend, where a step takes less time than asking for it.
 
-A head on features of closed blocks is small: of a step of a millisecond three quarters are spent on the way into
-TensorFlow and back. So the steps of an epoch run in a loop of the backend, each with Keras' own `train_step`, on rows of
-features that it is given as a whole. Weights, losses and accuracies are equal, to the last bit, to those of
-`train_on_batch` step by step, which tests hold; so it depends on nothing but time which of the two is taken.
+A head on features of closed blocks is small: of a step of a millisecond more than half is spent on the way into
+TensorFlow and back. So the steps of an epoch run in a loop of the backend, each with Keras' own `train_step`, on rows
+of features that it is given as a whole. Weights, losses and accuracies are equal, to the last bit, to those of
+`train_on_batch` step by step, which tests hold; so which of the two is taken decides nothing but the time.
 """
 
 from __future__ import annotations
