@@ -174,8 +174,9 @@ def rewrite_draft(model: KerasModel, folder: Path, *, like: Path, places: Sequen
         told["date_saved"] = dt.datetime.now().strftime("%Y-%m-%d@%H:%M:%S")  # noqa: DTZ005 - as Keras writes it
         parts["metadata.json"] = json.dumps(told).encode()
         with zipfile.ZipFile(draft, "w") as archive:
-            for name, part in (*parts.items(), (WEIGHTS, weights.getbuffer())):
+            for name, part in parts.items():
                 archive.writestr(name, part)
+            archive.writestr(WEIGHTS, weights.getbuffer())
     except _UNREADABLE:
         return None
     return draft

@@ -13,6 +13,7 @@ import numpy as np
 
 from zoo.artefact import MODEL, check_draft, graph_of, load_draft, places_of, publish, rewrite_draft, write_draft
 from zoo.evaluation import predict
+from zoo.events import Stage, ignore
 from zoo.forward import BATCH, value_of
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from zoo.contracts import KerasModel
+    from zoo.events import Observer
 
     Array = np.ndarray[Any, Any]
 
@@ -47,7 +49,9 @@ class Delivery:
         self._file: Path | None = None
         self.milliseconds_per_image = milliseconds_per_image
 
-    def write(self, folder: Path, pixels: Array, check: Callable[[Array, Array], None]) -> None:
+    def write(
+        self, folder: Path, pixels: Array, check: Callable[[Array, Array], None], observe: Observer = ignore
+    ) -> None:
         """Writes `model.keras` and proves that it is the trained network.
 
         Args:
@@ -55,6 +59,7 @@ class Delivery:
             pixels: uint8 (n, size, size, channels), validation pictures.
             check: Called with row numbers and float32 (rows, classes), what the loaded model says of some of these
                 pictures; raises if it is not what the network said in training.
+            observe: Told when the file is tried as a whole.
 
         Raises:
             TrainingError: If the file cannot be loaded again with equal weights.
@@ -64,6 +69,7 @@ class Delivery:
         if self._places is not None and graph_of(draft) == self._graph:
             check_draft(draft, self._model, self._places)
         else:
+            observe(Stage("trying the saved model"))
             self._try_whole(draft, pixels, check)
         publish(draft, folder)
         self._file = folder / MODEL

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo import nearness, not_learning, too_good
-from zoo.events import Note, ignore
+from zoo.events import Note, Stage, ignore
 from zoo.forward import value_of
 from zoo.nearness import nearest_labels
 from zoo.one_thread import on_one_thread
@@ -128,6 +128,7 @@ def explanation_of(
     simple, looks = {} if thumbnails is None else {THUMBNAILS: thumbnails}, looks or Looks()
     try:
         looks.count(done)
+        observe(Stage("looking at the score"))
         if at_chance(done.scores, _majority(done.sides[1]), done.trained.history):
             return not_learning.explain(_facts(done, dataset, cache, simple, wrong_input))
         return _too_good(done, dataset, cache, simple, looks)

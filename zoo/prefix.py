@@ -245,6 +245,7 @@ class FeatureCache:
 
     def _fill(self, stored: Arrays, path: Sequence[KerasModel], source: Sequence[np.ndarray[Any, Any]]) -> None:
         count, seconds = len(source[0]), []
+        self.observe(Progress("computing frozen features", 0, count))
         for rows in batches(count):
             parts = [tensor[rows] for tensor in source]
             began = time.perf_counter()
