@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import faulthandler
 import gc
+import importlib
 import os
 import queue
 import signal
@@ -51,6 +52,9 @@ if TYPE_CHECKING:
 
     from zoo.events import Event
     from zoo.experiment import Bench
+
+_NEEDED = ("zoo.experiment", "zoo.input_check", "zoo.readings", "zoo.reuse", "zoo.training", "zoo.cues", "zoo.scoring")
+"""What rows need of the library, and of SciPy, imported while nothing else is to be done."""
 
 GRACE = 10.0
 """Seconds that a row has to end in after it was told to."""
@@ -157,6 +161,8 @@ class Worker:
         try:
             with uncollected():
                 require_keras()  # while the call still looks at the pictures
+                for name in _NEEDED:
+                    importlib.import_module(name)
                 gc.freeze()  # what a backend is made of stays: nobody need search it for garbage again
             while not isinstance(order := orders.get(), Leave):
                 if isinstance(order, Setup):

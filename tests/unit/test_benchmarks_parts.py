@@ -88,8 +88,8 @@ def test_the_table_says_what_is_beyond_the_limit() -> None:
 def test_parts_are_printed_and_add_up(tmp_path: Path) -> None:
     """On small pictures: every part that a frozen row has is there, and together they are the time of the process."""
     out = tmp_path / "found.json"
-    words = "--scenario frozen-1 --images 60 --size 64 --epochs 2 --repeats 1 --only ours --parts --json".split()
-    words += [str(out), "--backbone", "scratch-cnn"]
+    words = ["--scenario", "frozen-1", "--images", "60", "--size", "64", "--epochs", "2", "--repeats", "1"]
+    words += ["--only", "ours", "--parts", "--json", str(out), "--backbone", "scratch-cnn"]
     done = subprocess.run(
         [sys.executable, str(ROOT / "benchmarks" / "grid.py"), *words], capture_output=True, text=True, check=False
     )
