@@ -29,6 +29,9 @@ CARD = "card.json"
 WEIGHTS = "model.weights.h5"
 """Where a file of Keras has its weights."""
 
+LARGE = 1 << 29
+"""Bytes of a file from which on it is left to Keras, which need not hold all of it in memory."""
+
 
 _UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, OSError, EOFError, zipfile.BadZipFile, zlib.error)
 """What loading a file raises that is damaged, or holds what plain Keras does not know."""
@@ -137,10 +140,9 @@ def _numbered(again: KerasModel, folder: Path) -> tuple[str, ...] | None:
         with _open_hdf5(trial) as tensors:
             for place in _names(tensors):
                 values = tensors[place][()]
-                number = int(values.flat[0]) if values.size else -1
-                if number in found or (values != values.flat[0]).any():
+                if not values.size or int(values.flat[0]) in found or (values != values.flat[0]).any():
                     return None
-                found[number] = place
+                found[int(values.flat[0])] = place
     finally:
         trial.unlink(missing_ok=True)
     known = sorted(found) == list(range(len(again.weights)))
@@ -158,6 +160,8 @@ def rewrite_draft(model: KerasModel, folder: Path, *, like: Path, places: Sequen
     """
     draft = folder / f"draft-{MODEL}"
     try:
+        if like.stat().st_size > LARGE:
+            return None
         with zipfile.ZipFile(like) as archive:
             parts = {name: archive.read(name) for name in archive.namelist()}
         if set(parts) != {"metadata.json", "config.json", WEIGHTS}:  # assets of layers, which nobody knows here

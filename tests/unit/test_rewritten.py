@@ -64,9 +64,11 @@ def test_a_rewritten_file_is_what_keras_would_have_written(
     assert [value_of(one).tobytes() for one in again.weights] == [value_of(one).tobytes() for one in model.weights]
 
 
-@pytest.mark.parametrize("how", ["gone", "damaged", "assets"])
-def test_without_the_last_file_keras_writes(bench: Bench, tmp_path: Path, how: str) -> None:
-    """Where the file that would be taken is gone, damaged or holds more than weights, the next one is right."""
+@pytest.mark.parametrize("how", ["gone", "damaged", "assets", "large"])
+def test_without_the_last_file_keras_writes(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """Where the file that would be taken is gone, damaged, large or more than weights, the next one is right."""
     model = bench.build(bench.recipe()).assembly.deliverable()
     writer, first, second = Delivery(model), tmp_path / "first", tmp_path / "second"
     first.mkdir()
@@ -74,12 +76,15 @@ def test_without_the_last_file_keras_writes(bench: Bench, tmp_path: Path, how: s
     writer.write(first, bench.pixels, accept)
     if how == "gone":
         (first / "model.keras").unlink()
+    elif how == "large":
+        monkeypatch.setattr(artefact, "LARGE", 10)
     elif how == "damaged":
         (first / "model.keras").write_bytes(b"PK no zip")
     else:
         with zipfile.ZipFile(first / "model.keras", "a") as archive:
             archive.writestr("assets/words.txt", "a")
     moved(model, 3)
+    assert artefact.rewrite_draft(model, second, like=first / "model.keras", places=writer._places or ()) is None
     writer.write(second, bench.pixels, accept)
     again = load_model(second)
     assert [value_of(one).tobytes() for one in again.weights] == [value_of(one).tobytes() for one in model.weights]
