@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from side_by_side import adding, equality, faults, growth, processes, scenarios, starting, table
+from side_by_side import adding, equality, faults, growth, parts, processes, scenarios, starting, table
 from side_by_side.comparing import differences, ratios
 from side_by_side.contest import Arena, Settings, contenders_of, contest, opened
 from side_by_side.machine import machine
@@ -86,6 +86,7 @@ def against_others(scenario: scenarios.Scenario, arena: Arena, document: dict[st
     tables = [table.table_of_runs(runs)] if runs else []
     tables += [table.table_of_ratios(found)] if found else []
     tables += [table.table_of_accuracies(apart)] if apart else []
+    tables += [parts.table(runs)] if runs else []
     tables += ["\n".join([*table.troubles(runs), *(f"{name}: failed, left out" for name in failed)])]
     return document, "\n\n".join(filter(None, tables))
 
@@ -117,6 +118,7 @@ def arguments() -> argparse.Namespace:
     add("--peer-onednn", action="store_true", help="the peer once more, with oneDNN's kernels on as ours has them")
     add("--tuner", action="store_true", help="KerasTuner too (pip install keras-tuner)")
     add("--row-timeout", type=float, default=60.0, metavar="SECONDS", help="of the rows of `faults`")
+    add("--parts", action="store_true", help="what the time of ours goes into, part by part (needs psutil)")
     add("--json", type=Path, metavar="FILE", help="write everything that was measured")
     return parser.parse_args()
 
@@ -140,6 +142,7 @@ def main() -> None:
         peer_onednn=wanted.peer_onednn,
         tuner=wanted.tuner,
         row_timeout=wanted.row_timeout,
+        parts=wanted.parts,
         say=lambda text: print(text, file=sys.stderr, flush=True),  # noqa: T201 - so that a long run shows life
     )
     documents: dict[str, Any] = {"machine": machine(), "arguments": sys.argv[1:], "scenarios": {}}

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.artefact import check_draft, graph_of, load_draft, places_of, publish, write_draft
+from zoo.artefact import MODEL, check_draft, graph_of, load_draft, places_of, publish, rewrite_draft, write_draft
 from zoo.evaluation import predict
+from zoo.events import Stage, ignore
 from zoo.forward import BATCH, value_of
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from zoo.contracts import KerasModel
+    from zoo.events import Observer
 
     Array = np.ndarray[Any, Any]
 
@@ -42,10 +44,14 @@ class Delivery:
     def __init__(self, model: KerasModel, milliseconds_per_image: float = 0.0) -> None:
         self._model = model
         self._graph = b""
+        self._text = ""
         self._places: tuple[str, ...] | None = None
+        self._file: Path | None = None
         self.milliseconds_per_image = milliseconds_per_image
 
-    def write(self, folder: Path, pixels: Array, check: Callable[[Array, Array], None]) -> None:
+    def write(
+        self, folder: Path, pixels: Array, check: Callable[[Array, Array], None], observe: Observer = ignore
+    ) -> None:
         """Writes `model.keras` and proves that it is the trained network.
 
         Args:
@@ -53,19 +59,28 @@ class Delivery:
             pixels: uint8 (n, size, size, channels), validation pictures.
             check: Called with row numbers and float32 (rows, classes), what the loaded model says of some of these
                 pictures; raises if it is not what the network said in training.
+            observe: Told when the file is tried as a whole.
 
         Raises:
             TrainingError: If the file cannot be loaded again with equal weights.
             StoreError: If the folder cannot be written.
         """
-        draft = write_draft(self._model, folder)
+        draft = self._rewritten(folder) or write_draft(self._model, folder)
         if self._places is not None and graph_of(draft) == self._graph:
             check_draft(draft, self._model, self._places)
         else:
-            self._try_whole(draft, folder, pixels, check)
+            observe(Stage("trying the saved model"))
+            self._try_whole(draft, pixels, check)
         publish(draft, folder)
+        self._file = folder / MODEL
 
-    def _try_whole(self, draft: Path, folder: Path, pixels: Array, check: Callable[[Array, Array], None]) -> None:
+    def _rewritten(self, folder: Path) -> Path | None:
+        """A draft that is the last file with other weights, which is faster than Keras is; None where it cannot be."""
+        if self._places is None or self._file is None or self._model.to_json() != self._text:
+            return None
+        return rewrite_draft(self._model, folder, like=self._file, places=self._places)
+
+    def _try_whole(self, draft: Path, pixels: Array, check: Callable[[Array, Array], None]) -> None:
         again = load_draft(draft, self._model)
         import keras
 
@@ -78,4 +93,5 @@ class Delivery:
             predicted = predict(again, pixels[rows])
             check(rows, predicted.probabilities)
             self.milliseconds_per_image = predicted.milliseconds_per_image
-        self._graph, self._places = graph_of(draft), places_of(again, folder)
+        self._graph, self._text = graph_of(draft), self._model.to_json()
+        self._places = places_of(draft, self._model, again)

@@ -268,7 +268,7 @@ def _keep(
 
     whole = built.assembly.prefix(len(built.assembly.blocks))
     delivery.milliseconds_per_image = delivery.milliseconds_per_image or 1000 * bench.cache.paces.get(whole, 0.0)
-    delivery.write(bench.store.folder(record.id), validation.pixels, check)
+    delivery.write(bench.store.folder(record.id), validation.pixels, check, bench.observe)
     bench.store.save_predictions(
         record.id,
         "validation",

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo import nearness, not_learning, too_good
-from zoo.events import Note, ignore
+from zoo.events import Note, Stage, ignore
 from zoo.forward import value_of
 from zoo.nearness import nearest_labels
 from zoo.proof import remedy_of_lag
 from zoo.run_facts import Facts, at_chance
+from zoo.threads import on_one_thread
 from zoo.values import PARTS
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ class Looks:
         return str(recipe.backbone), recipe.precision, *(side.key for side in done.sides)
 
 
+@on_one_thread
 def explanation_of(
     done: Done,
     dataset: Dataset,
@@ -127,6 +129,7 @@ def explanation_of(
     simple, looks = {} if thumbnails is None else {THUMBNAILS: thumbnails}, looks or Looks()
     try:
         looks.count(done)
+        observe(Stage("looking at the score"))
         if at_chance(done.scores, _majority(done.sides[1]), done.trained.history):
             return not_learning.explain(_facts(done, dataset, cache, simple, wrong_input))
         return _too_good(done, dataset, cache, simple, looks)

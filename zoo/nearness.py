@@ -91,11 +91,15 @@ def thumbnails(pixels: UInt8Array, rows: IntArray | None = None) -> Array:
     rows = np.arange(len(pixels)) if rows is None else rows
     count, (side, _, channels) = len(rows), pixels.shape[1:]
     edges = np.linspace(0, side, _SIDE + 1).astype(np.int64)[:-1]
+    widths = np.diff([*edges, side])
     made = np.empty((count, _SIDE, _SIDE, channels))
     for start in range(0, count, _CHUNK):
-        part = np.asarray(pixels[rows[start : start + _CHUNK]], np.float64)
-        sums = np.add.reduceat(np.add.reduceat(part, edges, axis=1), edges, axis=2)
-        widths = np.diff([*edges, side])
+        part = pixels[rows[start : start + _CHUNK]]
+        bands = [
+            part[:, at : at + max(1, width)].sum(axis=1, dtype=np.uint32)
+            for at, width in zip(edges, widths, strict=True)
+        ]
+        sums = np.add.reduceat(np.stack(bands, axis=1), edges, axis=2)  # of whole numbers, so without rounding
         made[start : start + _CHUNK] = sums / np.multiply.outer(widths, widths)[None, :, :, None]
     return made.reshape(count, -1)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from zoo import statistics
 from zoo.artefact import load_models
 from zoo.building import size_of
+from zoo.events import Stage
 from zoo.recipe import row_digest
 from zoo.specs import channels_of
 
@@ -28,6 +29,7 @@ def score_test(records: Sequence[RunRecord], bench: Bench) -> None:
     from zoo.evaluation import predict
 
     dataset, store = bench.dataset, bench.store
+    bench.observe(Stage("scoring the test part"))
     backbone = records[0].recipe.backbone
     side = dataset.test_side(size_of(backbone), channels_of(backbone))
     models = load_models([store.folder(record.id) for record in records])

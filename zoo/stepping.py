@@ -13,11 +13,12 @@ from zoo.backend import reseed
 from zoo.errors import DivergedError
 from zoo.events import StepTaken, ignore
 from zoo.forward import batches, forward_batch
+from zoo.looped import can_loop, train_in_loop
 from zoo.prefix import Features, fingerprint, pass_through
 from zoo.scaling import drop_partial_step
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from zoo.assembly import Assembly
     from zoo.augmenting import Augmenter
@@ -143,6 +144,28 @@ def take_step(task: Task, learner: Features | None, rows: Array, targets: Array)
     return sums / task.parts
 
 
+def _steps(
+    task: Task, learner: Features | None, targets: Array, rows: Sequence[Array], *, pace: Pace
+) -> Iterator[Array]:
+    """Takes the steps of an epoch and gives loss and accuracy of each: one by one, or all at once where that is faster.
+
+    At once where the steps are those of a head alone: what they cost is the way to them.
+    """
+    tensors = learner.stored if learner is not None and task.parts == 1 and not task.phase.open_blocks else None
+    if tensors is None or not can_loop(task.tail, tensors):
+        for batch in rows:
+            pace.step()
+            yield take_step(task, learner, batch, targets)
+        return
+    rates = []
+    for _ in rows:
+        pace.step()
+        rates.append(pace.rate)
+    for rate, figures in zip(rates, train_in_loop(task.tail, tensors, targets, rows, rates), strict=True):
+        pace.rate = rate
+        yield figures
+
+
 def train_epoch(
     task: Task,
     learner: Features | None,
@@ -159,9 +182,7 @@ def train_epoch(
         DivergedError: If a loss is not finite.
     """
     sums = np.zeros(2)
-    for step, batch in enumerate(rows, start=1):
-        pace.step()
-        figures = take_step(task, learner, batch, targets)
+    for step, figures in enumerate(_steps(task, learner, targets, rows, pace=pace), start=1):
         sums += figures
         observe(StepTaken(epoch, step, len(rows)))
         if not math.isfinite(sums[0]):

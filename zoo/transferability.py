@@ -15,8 +15,7 @@ depends on t alone:
 Its slope is 0 at the fixed point t = ‖Fm - y‖² γ / (‖m‖² (n - γ)), γ = Σ σ² / (t + σ²), which the paper's updates of
 α and β go to. Here a grid is looked at first: the updates may end in another maximum, depending on the features' scale.
 
-All this runs on one thread of BLAS: its products are small, and on cores that others use too, threads that wait for one
-another took twenty times as long.
+All this runs on one thread of BLAS (`zoo.threads`).
 """
 
 from __future__ import annotations

@@ -10,6 +10,8 @@ import _thread
 import contextlib
 import dataclasses
 import faulthandler
+import gc
+import importlib
 import os
 import queue
 import signal
@@ -18,7 +20,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.backend import is_accelerated, quiet, require_keras
+from zoo.backend import is_accelerated, quiet, require_keras, uncollected
 from zoo.environment import gpus
 from zoo.errors import ZooError
 from zoo.events import RunEnded
@@ -50,6 +52,9 @@ if TYPE_CHECKING:
 
     from zoo.events import Event
     from zoo.experiment import Bench
+
+_NEEDED = ("zoo.experiment", "zoo.input_check", "zoo.readings", "zoo.reuse", "zoo.training", "zoo.cues", "zoo.scoring")
+"""What rows need of the library, and of SciPy, imported while nothing else is to be done."""
 
 GRACE = 10.0
 """Seconds that a row has to end in after it was told to."""
@@ -154,7 +159,11 @@ class Worker:
     def serve(self, orders: queue.SimpleQueue[Any]) -> None:
         """Does what it is told until it is to leave."""
         try:
-            require_keras()  # while the call still looks at the pictures
+            with uncollected():
+                require_keras()  # while the call still looks at the pictures
+                for name in _NEEDED:
+                    importlib.import_module(name)
+                gc.freeze()  # what a backend is made of stays: nobody need search it for garbage again
             while not isinstance(order := orders.get(), Leave):
                 if isinstance(order, Setup):
                     self._prepare(order)

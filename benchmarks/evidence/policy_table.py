@@ -171,7 +171,8 @@ def _drawn(table: Array, pictures: Array, rng: np.random.Generator) -> Array:
     rows, seeds, _ = table.shape
     chosen = rng.multinomial(seeds, np.full(seeds, 1 / seeds), (DRAWS, rows)) / (seeds * rows)
     shares: Array = np.einsum("drs,rsn->dn", chosen, table, optimize=True)
-    return np.einsum("dn,dn->d", shares, pictures)
+    means: Array = np.einsum("dn,dn->d", shares, pictures)
+    return means
 
 
 def _common(names: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ import dataclasses
 import statistics
 from typing import TYPE_CHECKING, Any
 
+from side_by_side import parts
 from side_by_side.scenarios import ADDED_HEAD
 from side_by_side.table import columns, troubles
 
@@ -31,9 +32,12 @@ def measure(arena: Arena) -> dict[str, Any]:
         second = dataclasses.replace(first, heads=(*first.heads, ADDED_HEAD))
         for name, kind, work in (("start", "importing", arena.work), ("grid", "ours", first), ("more", "ours", second)):
             runs.append(arena.run(kind, work, contender=name, repeat=repeat))
-    return {"runs": [dataclasses.asdict(run) for run in runs], "ratios": ratios_of(runs), "goal": GOAL} | {
-        "troubles": list(troubles(runs))
-    }
+    told = {"parts": parts.table(runs)} if arena.settings.parts else {}
+    return (
+        told
+        | {"runs": [dataclasses.asdict(run) for run in runs], "ratios": ratios_of(runs), "goal": GOAL}
+        | {"troubles": list(troubles(runs))}
+    )
 
 
 def ratios_of(runs: list[Measured]) -> dict[str, list[float]]:
@@ -58,4 +62,5 @@ def table(found: dict[str, Any]) -> str:
     for name, each in found["ratios"].items():
         figures = (f"{value:.3f}" for value in (statistics.median(each), min(each), max(each)))
         lines.append((name, *figures, f"≤ {found['goal']:g}"))
-    return "\n".join([columns(lines), *found["troubles"]])
+    text = "\n".join([columns(lines), *found["troubles"]])
+    return f"{text}\n\n{found['parts']}" if found.get("parts") else text

@@ -43,6 +43,7 @@ class Settings:
         only: Who takes part; empty for all.
         peer_onednn: Whether the peer runs once more with oneDNN's kernels on.
         tuner: Whether KerasTuner takes part.
+        parts: Whether ours tells what its time goes into.
         row_timeout: Seconds after which a row of `faults` is given up.
         say: Told what happens.
     """
@@ -59,6 +60,7 @@ class Settings:
     peer_onednn: bool
     tuner: bool
     row_timeout: float
+    parts: bool
     say: Callable[[str], None]
 
     def sized(self, backbones: tuple[str, ...]) -> tuple[str, ...]:
@@ -146,6 +148,7 @@ def opened(folder: Path, scenario: Scenario, settings: Settings) -> Arena:
         epochs=settings.epochs,
         batch=settings.batch,
         patience=settings.patience,
+        parts=settings.parts,
     )
     arena = Arena(folder, settings, work, {})
     answer = arena.run("prepare", work).answer

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import zoo
+from side_by_side.parts import Parts
 from side_by_side.work import Row
 from zoo.events import Note, RunEnded
 
@@ -35,9 +36,12 @@ def run(work: Work) -> dict[str, Any]:
     """Trains a grid; what became of its rows, and when what was over."""
     records: list[RunRecord] = []
     moments: dict[str, float] = {}
+    parts = Parts(work.started) if work.parts else None
     notes: list[str] = []
 
     def observe(event: Event) -> None:
+        if parts is not None:
+            parts.see(event)
         moments.setdefault(type(event).__name__, time.time() - work.started)
         if isinstance(event, Note):
             notes.append(event.text)
@@ -45,6 +49,8 @@ def run(work: Work) -> dict[str, Any]:
             records.append(event.record)
 
     found: dict[str, Any] = {"frozen_features": compare(work, observe)}
+    if parts is not None:
+        found["parts"] = parts.over()
     names = asked_names(work)
     found["rows"] = [row_of(record, names) for record in records]
     found["moments"] = {name: moments[name] for name in ("DataReady", "GridStarted", "RunStarted") if name in moments}

@@ -33,6 +33,7 @@ class Work:
         frozen_cache: Whether features of frozen blocks may be kept.
         keep_probabilities: Whether probabilities on the validation pictures are written to `folder`.
         options: More arguments of `zoo.compare`.
+        parts: Whether it is told what the time goes into.
         started: Seconds since the epoch when the process was started.
     """
 
@@ -51,6 +52,7 @@ class Work:
     frozen_cache: bool = True
     keep_probabilities: bool = False
     options: dict[str, Any] = field(default_factory=dict)
+    parts: bool = False
     started: float = 0.0
 
     @property

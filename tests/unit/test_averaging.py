@@ -54,6 +54,7 @@ def _watched(bench: Bench, recipe: Any, monkeypatch: pytest.MonkeyPatch) -> tupl
         return figures
 
     monkeypatch.setattr(stepping, "take_step", watched)
+    monkeypatch.setattr(stepping, "can_loop", lambda *_: False)  # step by step, so that each can be looked at
     return built, path, bench.train(built, recipe)
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 import zoo
 from zoo import experiment, explaining, statistics
 from zoo.errors import DivergedError
+from zoo.events import Stage
 from zoo.explaining import Done, explanation_of
 from zoo.forward import value_of
 from zoo.prefix import FeatureCache
@@ -262,7 +263,7 @@ def test_no_explanation_costs_no_pass(done: Done, bench: Any, monkeypatch: pytes
     ordinary = dataclasses.replace(done, scores=dataclasses.replace(done.scores, accuracy=0.9, balanced_accuracy=0.9))
     heard: list[object] = []
     assert explanation_of(ordinary, None, FeatureCache(), thumbnails=0.5, observe=heard.append) is None  # type: ignore[arg-type]
-    assert heard == []
+    assert heard == [Stage("looking at the score")]
 
 
 def test_features_are_looked_for_once_until_another_row_may_have_left_some(

@@ -127,6 +127,25 @@ def test_features_are_read_from_the_disk_by_the_next_process(
     assert (entry.kind, entry.about["backbone"], entry.about["pictures"]) == ("features", "tiny", 48)
 
 
+def test_pooled_features_and_paces_are_read_by_the_next_process(
+    bench: Bench, tmp_path: Path, passes: Callable[[], list[str]]
+) -> None:
+    """What the head's front makes lies on disk too, so the maps are not read again; nor is a picture timed again."""
+    path, many = path_of(bench), np.tile(bench.pixels, (3, 1, 1, 1))
+    first = FeatureCache(disk=DiskCache(tmp_path, limit=2**30))
+    expected = first.features(path, many, key="train", about=ABOUT).stored
+    passes()
+    second = FeatureCache(disk=DiskCache(tmp_path, limit=2**30))
+    found = second.features(path, many, key="train", about=ABOUT).stored
+    assert passes() == []
+    assert expected is not None
+    assert found is not None
+    assert [one.tobytes() for one in found] == [one.tobytes() for one in expected]
+    assert second.paces[path[0]] == first.paces[path[0]] > 0
+    kinds = [entry.kind for entry in DiskCache(tmp_path, limit=2**30).entries()]
+    assert sorted(kinds) == ["checks", "features", "features"]
+
+
 def test_other_weights_are_other_features(bench: Bench, tmp_path: Path) -> None:
     """One changed weight of a closed block, and what is on disk is not used."""
     (closed,) = path_of(bench)[:1]

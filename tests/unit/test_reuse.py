@@ -197,6 +197,10 @@ def test_a_file_with_another_weight_is_refused(bench: Bench, tmp_path: Path, mon
 
     own = delivery_module.write_draft
     monkeypatch.setattr(delivery_module, "write_draft", written)
+    monkeypatch.setattr(delivery_module, "rewrite_draft", lambda *_, **__: None)
+    with pytest.raises(TrainingError, match="has another"):
+        writer.write(tmp_path, bench.pixels, accept)
+    monkeypatch.setattr(delivery_module, "rewrite_draft", lambda model, folder, **_: written(model, folder))
     with pytest.raises(TrainingError, match="has another"):
         writer.write(tmp_path, bench.pixels, accept)
 
