@@ -7,6 +7,7 @@ import gc
 import json
 import time
 import traceback
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -198,9 +199,14 @@ def identify(recipe: Recipe, catalog: Catalog, *, alpha: str = "") -> tuple[dict
 
 
 def is_complete(store: Store, record: RunRecord) -> bool:
-    """Whether the files of a finished run are still there; if not, it has to be run again."""
+    """Whether the files of a finished run are there and can be opened; if not, it has to be run again."""
     folder = store.folder(record.id)
-    return all((folder / name).is_file() for name in (MODEL, CARD, "predictions-validation.npz"))
+    try:
+        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    whole = (zipfile.is_zipfile(folder / name) for name in (MODEL, "predictions-validation.npz"))
+    return isinstance(card, dict) and all(whole)  # a cut or emptied file has lost the end, where a ZIP has its contents
 
 
 def _explained(error: BaseException, catalog: Catalog) -> ZooError:
