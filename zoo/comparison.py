@@ -126,7 +126,8 @@ def fit(
         patience=patience,
         metric=metric,
     )
-    check_settings({**dataclasses.asdict(settings), "seed": seed})
+    settings = Settings(**check_settings(dataclasses.asdict(settings)))
+    seed = check_settings({"seed": seed})["seed"]
     disk = open_cache(cache_limit, observe=watch) if cache else None
     with Store(store) as opened:
         dataset = dataset_of(
@@ -267,7 +268,7 @@ def dataset_of(
     observe: Observer,
 ) -> Dataset:
     """The pictures of a call, checked and divided by shares and a seed; see `zoo.dataset.prepare`. Raises: ZooError."""
-    fractions, split_seed = split
+    fractions, split_seed = split[0], check_settings({"split_seed": split[1]})["split_seed"]
     from zoo.dataset import prepare
 
     return prepare(

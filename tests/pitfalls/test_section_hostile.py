@@ -150,8 +150,8 @@ def test_pitfall_47_equal_sub_folders_of_all_classes_are_noted(tmp_path: Path) -
 
 def test_pitfall_73_numbers_of_numpy_are_numbers(photos: Path, tmp_path: Path) -> None:
     """Settings from an array or a table mean what plain numbers mean, down to the id of the run."""
-    plain = a_run(photos, tmp_path, seed=3, learning_rate=0.5)
-    assert a_run(photos, tmp_path, seed=np.int64(3), learning_rate=np.float64(0.5)).id == plain.id
+    odd = a_run(photos, tmp_path, seed=np.int64(3), learning_rate=np.float32(0.5), split_seed=np.int16(2))
+    assert a_run(photos, tmp_path, seed=3, learning_rate=0.5, split_seed=2).id == odd.id
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no full device")  # noqa: PTH110
