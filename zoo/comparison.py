@@ -236,6 +236,10 @@ def compare(
     lines = lines_of(settings)
     labour = Labour(jobs, row_timeout, memory_limit)
     check_labour(labour)
+    rows = len(specs) * len(lines) * seeds
+    labour = dataclasses.replace(
+        labour, jobs=min(jobs, rows)
+    )  # a worker without a row would take memory from the others
     disk = open_cache(cache_limit, observe=watch) if cache else None
     with Store(store) as opened, Executor(labour, specs, catalog=items, store=opened, observe=watch) as executor:
         dataset = dataset_of(

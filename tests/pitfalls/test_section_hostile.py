@@ -154,6 +154,21 @@ def test_pitfall_73_numbers_of_numpy_are_numbers(photos: Path, tmp_path: Path) -
     assert a_run(photos, tmp_path, seed=3, learning_rate=0.5, split_seed=2).id == odd.id
 
 
+def test_pitfall_93_more_workers_than_rows_cost_nothing(photos: Path, tmp_path: Path) -> None:
+    """A call for thousands of workers leaves the only row the memory of one."""
+    board = zoo.compare(
+        *(photos,),
+        backbones=["scratch-cnn:size=32"],
+        policies=["freeze-all"],
+        epochs=1,
+        batch_size=8,
+        jobs=5000,
+        store=tmp_path,
+        observe=lambda _: None,
+    )
+    assert [row.status for row in board.rows if row.kind == "run"] == ["finished"]
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no full device")  # noqa: PTH110
 @pytest.mark.parametrize("words", [("list",), ("--version",), ("plugins", "--json")])
 def test_pitfall_115_results_on_a_full_disk(words: tuple[str, ...]) -> None:
