@@ -7,7 +7,6 @@ import gc
 import json
 import time
 import traceback
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from zoo import statistics
 from zoo.artefact import CARD, MODEL, write_card
 from zoo.backend import clean_state, require_keras
 from zoo.building import carriers, codes_of, size_of, weights_fingerprint
-from zoo.cards import card_of
+from zoo.cards import can_be_read, card_of
 from zoo.channels import has_alpha
 from zoo.endings import OUT_OF_MEMORY, SMALLER, in_one_line, memory_words
 from zoo.environment import environment
@@ -201,12 +200,7 @@ def identify(recipe: Recipe, catalog: Catalog, *, alpha: str = "") -> tuple[dict
 def is_complete(store: Store, record: RunRecord) -> bool:
     """Whether the files of a finished run are there and can be opened; if not, it has to be run again."""
     folder = store.folder(record.id)
-    try:
-        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    whole = (zipfile.is_zipfile(folder / name) for name in (MODEL, "predictions-validation.npz"))
-    return isinstance(card, dict) and all(whole)  # a cut or emptied file has lost the end, where a ZIP has its contents
+    return all(can_be_read(folder / name) for name in (MODEL, CARD, "predictions-validation.npz"))
 
 
 def _explained(error: BaseException, catalog: Catalog) -> ZooError:
