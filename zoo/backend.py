@@ -11,6 +11,7 @@ import logging
 import os
 import random
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,6 +44,11 @@ def require_keras() -> Any:  # noqa: ANN401 - the module
             import keras
     except ImportError as error:
         raise UsageError(f"Keras cannot start: {error}.", hint=_install_hint()) from error
+    except (ValueError, OSError) as error:  # a keras.json with a word that Keras does not know
+        place = Path(os.environ.get("KERAS_HOME", "~/.keras")) / "keras.json"
+        raise UsageError(
+            f"Keras cannot start: {' '.join(str(error).split()).rstrip('.')}.", hint=f"Mend or remove {place}."
+        ) from error
     backend = keras.backend.backend()
     if backend not in _PACKAGES:
         raise UsageError(

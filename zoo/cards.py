@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 from zoo.channels import words
@@ -10,11 +12,23 @@ from zoo.precision import dtype_policy
 from zoo.specs import channels_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from zoo.contracts import Backbone
     from zoo.rate_curve import RangeTest
     from zoo.values import RunRecord
 
 FORMAT = 1
+
+
+def can_be_read(path: Path) -> bool:
+    """Whether a file of a run is there, and was not cut off or emptied: a card, or what is packed as a ZIP archive."""
+    if path.suffix != ".json":
+        return zipfile.is_zipfile(path)  # its contents stand at the end
+    try:
+        return isinstance(json.loads(path.read_text(encoding="utf-8")), dict)
+    except (OSError, ValueError):
+        return False
 
 
 def card_of(record: RunRecord, backbone: Backbone, *, tested: RangeTest | None = None) -> dict[str, Any]:

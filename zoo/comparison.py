@@ -126,7 +126,8 @@ def fit(
         patience=patience,
         metric=metric,
     )
-    check_settings({**dataclasses.asdict(settings), "seed": seed})
+    settings = Settings(**check_settings(dataclasses.asdict(settings)))
+    seed = check_settings({"seed": seed})["seed"]
     disk = open_cache(cache_limit, observe=watch) if cache else None
     with Store(store) as opened:
         dataset = dataset_of(
@@ -235,6 +236,10 @@ def compare(
     lines = lines_of(settings)
     labour = Labour(jobs, row_timeout, memory_limit)
     check_labour(labour)
+    rows = len(specs) * len(lines) * seeds
+    labour = dataclasses.replace(
+        labour, jobs=min(jobs, rows)
+    )  # a worker without a row would take memory from the others
     disk = open_cache(cache_limit, observe=watch) if cache else None
     with Store(store) as opened, Executor(labour, specs, catalog=items, store=opened, observe=watch) as executor:
         dataset = dataset_of(
@@ -267,7 +272,7 @@ def dataset_of(
     observe: Observer,
 ) -> Dataset:
     """The pictures of a call, checked and divided by shares and a seed; see `zoo.dataset.prepare`. Raises: ZooError."""
-    fractions, split_seed = split
+    fractions, split_seed = split[0], check_settings({"split_seed": split[1]})["split_seed"]
     from zoo.dataset import prepare
 
     return prepare(

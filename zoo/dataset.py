@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo import statistics
+from zoo import folders, statistics
 from zoo.decoding import RGB
 from zoo.errors import SourceError, UsageError, ZooError
 from zoo.events import DataReady, Note, ignore
@@ -172,7 +172,7 @@ def find_source(data: object, catalog: Catalog, *, source: str | None = None) ->
     Raises:
         SourceError: If no source accepts the location, or several do.
     """
-    if source is None and isinstance(data, str) and not Path(data).exists():
+    if source is None and isinstance(data, str) and not folders.there(data):
         name = data.partition(":")[0]
         if name in catalog.names("source"):
             source, data = data, name
@@ -187,7 +187,7 @@ def find_source(data: object, catalog: Catalog, *, source: str | None = None) ->
     if able:
         names = ", ".join(record.name for record in able)
         raise SourceError(f"Several sources accept {str(data)!r}: {names}.", hint="Choose one with --source.")
-    if isinstance(data, str | Path) and not Path(data).is_dir() and "folder" in catalog.names("source"):
+    if isinstance(data, str | Path) and not folders.is_folder_path(data) and "folder" in catalog.names("source"):
         catalog.source("folder").load(data)  # says best what is wrong with a path: near names, an archive, …
     raise SourceError(
         f"No source knows what to do with {str(data)!r}.",

@@ -63,7 +63,7 @@ class Candidate:
 def builtin_candidates() -> list[Candidate]:
     """Modules of the package `zoo.builtin` whose names do not start with `_`, sorted."""
     package = importlib.import_module("zoo.builtin")
-    version = _host_version()
+    version = host_version()
     found = []
     for name in sorted(module.name for module in pkgutil.iter_modules(package.__path__)):
         if name.startswith("_"):
@@ -189,7 +189,8 @@ def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _host_version() -> str:
+def host_version() -> str:
+    """The version of keras-zoo, or words for its being on the path without being installed."""
     try:
         return installed.version_of(_HOST) or _ABSENT
     except installed.UnusualError:

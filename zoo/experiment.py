@@ -15,7 +15,7 @@ from zoo import statistics
 from zoo.artefact import CARD, MODEL, write_card
 from zoo.backend import clean_state, require_keras
 from zoo.building import carriers, codes_of, size_of, weights_fingerprint
-from zoo.cards import card_of
+from zoo.cards import can_be_read, card_of
 from zoo.channels import has_alpha
 from zoo.endings import OUT_OF_MEMORY, SMALLER, in_one_line, memory_words
 from zoo.environment import environment
@@ -198,9 +198,9 @@ def identify(recipe: Recipe, catalog: Catalog, *, alpha: str = "") -> tuple[dict
 
 
 def is_complete(store: Store, record: RunRecord) -> bool:
-    """Whether the files of a finished run are still there; if not, it has to be run again."""
+    """Whether the files of a finished run are there and can be opened; if not, it has to be run again."""
     folder = store.folder(record.id)
-    return all((folder / name).is_file() for name in (MODEL, CARD, "predictions-validation.npz"))
+    return all(can_be_read(folder / name) for name in (MODEL, CARD, "predictions-validation.npz"))
 
 
 def _explained(error: BaseException, catalog: Catalog) -> ZooError:

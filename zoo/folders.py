@@ -54,6 +54,24 @@ class Found:
     ignored: tuple[str, ...] = ()
 
 
+def there(path: str | os.PathLike[str]) -> bool:
+    """Whether something is at a path. False where the system will not look: a name too long, a folder that is shut.
+
+    `pathlib` raises there before Python 3.14. A person may give any text as a path.
+    """
+    return os.path.exists(path)  # noqa: PTH110 - see above
+
+
+def is_folder_path(path: str | os.PathLike[str]) -> bool:
+    """Whether a path leads to a folder; False as above."""
+    return os.path.isdir(path)  # noqa: PTH112 - see above
+
+
+def is_file_path(path: str | os.PathLike[str]) -> bool:
+    """Whether a path leads to a file; False as above."""
+    return os.path.isfile(path)  # noqa: PTH113 - see above
+
+
 def walk(folder: Path, name: str, *, outside: Path | None = None) -> Found:
     """Everything in a folder, at any depth. Links are followed, but no folder is entered twice.
 

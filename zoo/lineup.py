@@ -13,7 +13,7 @@ from zoo.errors import RecipeError, UsageError
 from zoo.feasibility import check_backends, check_channels
 from zoo.grid import SEVERAL
 from zoo.recipe import complete_augmentation, complete_backbone, complete_head, complete_policy, validate_recipe
-from zoo.settings import SETTINGS, setting_fault
+from zoo.settings import SETTINGS, plain, setting_fault
 from zoo.specs import channels_of
 from zoo.values import Recipe
 
@@ -44,12 +44,13 @@ class Settings:
     metric: Metric
 
 
-def check_settings(settings: dict[str, object]) -> None:
-    """Refuses a setting before the pictures are even looked at. Raises: RecipeError."""
+def check_settings(settings: dict[str, Any]) -> dict[str, Any]:
+    """Refuses a setting before the pictures are even looked at; the same with plain numbers. Raises: RecipeError."""
     for name, value in settings.items():
         fault = setting_fault(name, value)
         if fault:
             raise RecipeError(fault, hint=f"Change {name}.")
+    return {name: plain(value) for name, value in settings.items()}
 
 
 def check_pictures(pictures: object, *, least: int) -> None:
@@ -83,8 +84,7 @@ def lines_of(settings: dict[str, Any]) -> list[Settings]:
     made = []
     for values in product(*columns.values()):
         one = settings | dict(zip(columns, values, strict=True))
-        check_settings(one)
-        made.append(Settings(**one))
+        made.append(Settings(**check_settings(one)))
     return made
 
 

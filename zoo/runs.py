@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import numpy as np
 
 from zoo.backend import quiet, require_keras
 from zoo.errors import DataError, RunFormatError, RunNotFoundError, SourceError
+from zoo.folders import is_file_path, is_folder_path
 from zoo.pixels import list_pictures, prepare
 from zoo.rate_curve import read_curve
 from zoo.specs import channels_of
@@ -173,25 +175,43 @@ class Run:
 
 def _named(items: object) -> list[tuple[str, object]]:
     """Every picture with a name for it."""
-    if isinstance(items, str | Path):
+    if isinstance(items, str | os.PathLike):
+        if not os.fspath(items):
+            raise SourceError("'' is no path.", hint="Name pictures or folders; the folder one is in is '.'.")
         path = Path(items)
-        if path.is_dir():
+        if is_folder_path(path):
             inside = list_pictures(path)
             if not inside:
                 raise SourceError(f"There are no pictures in {str(path)!r}.", hint="Give a folder with pictures.")
             return [(str(item), item) for item in inside]
         return [(str(items), path)]
-    if isinstance(items, np.ndarray) and items.ndim <= 3:  # noqa: PLR2004 - one picture: height, width, channels
-        return [("array 0", items)]
     if hasattr(items, "convert"):  # a Pillow image
         return [("picture 0", items)]
-    if not hasattr(items, "__iter__"):
+    items = _as_array(items)
+    if isinstance(items, np.ndarray) and items.ndim <= 3 and not _is_column(items):  # noqa: PLR2004 - height, width, channels
+        return [("array 0", items)]
+    if isinstance(items, bytes | bytearray | memoryview) or not hasattr(items, "__iter__"):
         raise SourceError(f"A {type(items).__name__} is no picture.", hint="Give paths, folders or arrays RGB 0-255.")
     pairs: list[tuple[str, object]] = []
     parts: Iterable[object] = items
     for position, item in enumerate(parts):
-        pairs.extend(_named(item) if isinstance(item, str | Path) else [(f"array {position}", item)])
+        pairs.extend(_named(item) if isinstance(item, str | os.PathLike) else [(f"array {position}", item)])
     return pairs
+
+
+def _is_column(items: np.ndarray[Any, Any]) -> bool:
+    """Whether it is a list of paths or pictures."""
+    return items.ndim == 1 and items.dtype.kind in "OUT"
+
+
+def _as_array(items: object) -> object:
+    """A tensor of any backend as an array: its rows are no pictures. Columns of paths, and all else, stay."""
+    if isinstance(items, np.ndarray) or not (hasattr(items, "__array__") and hasattr(items, "shape")):
+        return items
+    if len(items.shape) < 2:  # noqa: PLR2004 - a column of a table, which may hold paths
+        return items
+    detached = items.detach().cpu() if hasattr(items, "detach") else items  # torch refuses while it keeps gradients
+    return np.asarray(detached)
 
 
 def load(run: str | Path, *, store: str | Path = "zoo-runs") -> Run:
@@ -206,15 +226,18 @@ def load(run: str | Path, *, store: str | Path = "zoo-runs") -> Run:
         RunFormatError: If the run has no model.
     """
     path = Path(run)
-    if path.is_dir() and (path / "card.json").is_file():
+    if is_folder_path(path) and is_file_path(path / "card.json"):
         home, name = path.resolve().parent.parent, path.resolve().name
     else:
         home, name = Path(store), str(run)
-    if not (home / "zoo.sqlite").is_file():
+    if not is_file_path(home / "zoo.sqlite"):
         raise RunNotFoundError(f"There is no store in {str(home)!r}.", hint="Give the store's folder with --store.")
     with Store(home) as opened:
         record = opened.get(name)
         folder = opened.folder(record.id)
+    if record.status == "finished" and not (folder / "model.keras").is_file():
+        message = f"The model of run {record.id!r} is gone: there is no {str(folder / 'model.keras')!r}."
+        raise RunFormatError(message, hint="Run the recipe again, or put the file back.")
     if not (folder / "model.keras").is_file():
         raise RunFormatError(
             f"Run {record.id!r} has no model: it ended as {record.status!r} ({record.reason or 'no reason given'}).",

@@ -39,6 +39,13 @@ def setting_fault(name: str, value: object) -> str:
     return "" if setting.holds(value) else f"{name} must be {setting.words}, not {value!r}."
 
 
+def plain(value: object) -> object:
+    """A number of NumPy or another library as Python's own, which Keras and files understand; all else stays."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return value
+    return int(value) if isinstance(value, Integral) else float(value)
+
+
 def _whole(value: object, *, low: int, high: float = math.inf) -> bool:
     return not isinstance(value, bool) and isinstance(value, Integral) and low <= int(value) <= high
 

@@ -6,6 +6,7 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo import folders
 from zoo.board import Board, Context, build_board
 from zoo.errors import RunNotFoundError, StoreError
 from zoo.store import Store
@@ -22,7 +23,7 @@ def leaderboard(store: str | Path = "zoo-runs", *, metric: Metric = "accuracy") 
     Raises:
         RunNotFoundError: If there is no store, or nothing in it.
     """
-    if not (Path(store) / "zoo.sqlite").is_file():
+    if not folders.is_file_path(Path(store) / "zoo.sqlite"):
         raise RunNotFoundError(
             f"There is no store in {str(store)!r}.", hint="`zoo compare` makes one; --store names it."
         )

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import re
 import string
 import struct
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from PIL import Image, UnidentifiedImageError
-
-if TYPE_CHECKING:
-    import os
 
 FAILURES = (
     *(OSError, EOFError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RuntimeError),
@@ -31,6 +29,8 @@ _STARTS = (
 
 _HEIF_BRANDS = (b"ftypheic", b"ftypheix", b"ftyphevc", b"ftypheim", b"ftypmif1", b"ftypmsf1")
 
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # `pathlib` makes one slash of two; a drive has one letter
+
 _CONTROL = frozenset(range(32)) - frozenset(string.whitespace.encode()) | {127}
 
 
@@ -42,6 +42,8 @@ def reason(path: str | os.PathLike[str], error: BaseException) -> str:
         return "not enough memory to decode it"
     if isinstance(error, Image.DecompressionBombError):
         return f"too large: {_line(error)}"
+    if isinstance(error, FileNotFoundError) and _ADDRESS.match(os.fspath(path)):
+        return "it is an address, not a file; download the picture first"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
     return _line(error)

@@ -36,7 +36,10 @@ def existing_folder(location: object) -> Path:
         archive = path.suffix.lower() in _ARCHIVES
         raise SourceError(
             f"{str(path)!r} is a file, not a folder.",
-            hint="Unpack it first." if archive else "Give the folder that holds one sub-folder for each class.",
+            hint="Unpack it first."
+            if archive
+            else "Give the folder that holds one sub-folder for each class, "
+            "or a table of pictures, which ends in .csv, .tsv or .parquet.",
         )
     try:
         neighbours = [entry.name for entry in folders.listing(path.parent) if folders.is_folder(entry)]

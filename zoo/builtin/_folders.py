@@ -18,12 +18,18 @@ if TYPE_CHECKING:
 
 PART_NAMES: Mapping[str, Part] = {
     "train": "train",
+    "training": "train",
+    "trn": "train",
     "val": "validation",
     "valid": "validation",
     "validation": "validation",
+    "dev": "validation",
+    "development": "validation",
     "test": "test",
+    "testing": "test",
+    "tst": "test",
 }
-"""Names of folders of divided data, in lower case."""
+"""Names of folders of divided data, and of parts in a table, in lower case."""
 
 
 @dataclass(frozen=True, slots=True)

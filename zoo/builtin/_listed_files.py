@@ -6,9 +6,13 @@ import os
 import posixpath
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
 
+from zoo import folders
 from zoo.errors import SourceError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _is_file = os.path.isfile  # of texts: a million paths need no million objects
 _NAMED = 5  # rows that a message names
@@ -76,7 +80,7 @@ class Places:
         name = self._first
         if not name:
             return ""
-        if Path(self._place(name)[1]).is_dir():
+        if folders.is_folder_path(self._place(name)[1]):
             return f"{name!r} is a folder: name the files in it."
         endings = [ending for ending in _LOOKED_FOR if _is_file(self._place(name + ending)[1])]
         if endings:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from zoo.values import ImageTable
 
 _LEAST_CLASSES = 2
+_OWN_FOLDER = 2  # a class and a file make two parts of an id
 
 
 def accepts(location: object) -> bool:
@@ -55,7 +56,22 @@ def load(location: object) -> ImageTable:
         )
     if len(classes) < _LEAST_CLASSES:
         raise _single(path, classes[0], content)
-    return make_table(path, {None: content}, classes=classes)
+    return make_table(path, {None: content}, classes=classes, notes=_repeated(content, classes))
+
+
+def _repeated(content: ClassFolders, classes: list[str]) -> list[str]:
+    """A note where all classes have the same sub-folders: those may be the classes, and these parts or years."""
+    below = [
+        {parts[1] for id_, _ in content.classes[name].pictures if len(parts := id_.split("/")) > _OWN_FOLDER}
+        for name in classes
+    ]
+    if len(below[0]) < _LEAST_CLASSES or any(one != below[0] for one in below):
+        return []
+    note = (
+        f"Each of {listed(map(repr, classes))} has the same sub-folders, {listed(map(repr, sorted(below[0])))}: the "
+        "former are taken for the classes. If the latter are, name the parts train and val or test, or give one part."
+    )
+    return [note]
 
 
 def _is_half_divided(classes: list[str]) -> bool:

@@ -22,17 +22,6 @@ if TYPE_CHECKING:
 
     from zoo.values import ImageTable, Part, Skipped
 
-PART_NAMES: Mapping[str, Part] = {
-    **_folders.PART_NAMES,
-    "training": "train",
-    "trn": "train",
-    "dev": "validation",
-    "development": "validation",
-    "testing": "test",
-    "tst": "test",
-}
-"""What a cell of the split column may say, in lower case."""
-
 _LEAST_CLASSES = 2
 _EMPTY_WORDS = frozenset({"nan", "na", "n/a", "none", "null", "<na>", "-", "?"})
 
@@ -167,7 +156,7 @@ def _read(
 
 
 def _part(text: str, row: int, faults: Faults) -> Part | None:
-    part = PART_NAMES.get(text.casefold())
+    part = _folders.PART_NAMES.get(text.casefold())
     if part is None:
         faults.add("whose part is not train, val or test", row, repr(text), hint="split=none ignores that column.")
     return part

@@ -22,7 +22,7 @@ _LEAST_CLASSES = 2
 
 
 def accepts(location: object) -> bool:
-    """Whether it is a folder that holds `train` and one of `val`, `valid`, `validation` and `test`, in any case."""
+    """Whether it is a folder that holds a training part (`train`) and a validation or test part, under usual names."""
     path = _folders.as_path(location)
     return path is not None and _folders.is_directory(path) and _folders.is_presplit(path)
 

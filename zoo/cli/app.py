@@ -64,9 +64,9 @@ def globals_(
     """
     context.obj = Session(blocked=tuple(no_plugin or ()), strict=strict_plugins, debug=debug)
     if version:
-        from importlib import metadata
+        from zoo.discovery import host_version
 
-        typer.echo(f"keras-zoo {metadata.version('keras-zoo')}")
+        typer.echo(f"keras-zoo {host_version()}")
         raise typer.Exit
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zoo import folders
 from zoo.errors import RunNotFoundError, UnknownNameError, UsageError
 from zoo.recipe import item_options
 from zoo.registry import KINDS
@@ -84,9 +85,9 @@ def _run(text: str, *, store: Path) -> FoundRun | RunNotFoundError:
     """The run of an id, a beginning of one, or a folder; or what the store says if there is none."""
     home, name = store, text
     folder = Path(text)
-    if folder.is_dir() and (folder.resolve().parent.parent / DATABASE).is_file():
+    if folders.is_folder_path(folder) and folders.is_file_path(folder.resolve().parent.parent / DATABASE):
         home, name = folder.resolve().parent.parent, folder.resolve().name
-    if not (home / DATABASE).is_file():
+    if not folders.is_file_path(home / DATABASE):
         return RunNotFoundError(f"There is no store in {str(home)!r}.", hint="Name its folder with --store.")
     from zoo.store import Store
 
@@ -112,7 +113,7 @@ def _unknown(text: str, name: str, catalog: Catalog, *, store: Path, kind: str |
 
 
 def _ids(store: Path) -> tuple[str, ...]:
-    if not (store / DATABASE).is_file():
+    if not folders.is_file_path(store / DATABASE):
         return ()
     from zoo.store import Store
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from zoo import figures
+from zoo import figures, folders
 from zoo.cli import board_table, screen, tables
 from zoo.cli.render_item import facts
 from zoo.cli.render_run import show_next
@@ -147,7 +147,7 @@ def _looks_and_run(board: Board, store: Path) -> tuple[int, str]:
     from zoo.store import Store
 
     row = board.recommended
-    if not (store / "zoo.sqlite").is_file():
+    if not folders.is_file_path(store / "zoo.sqlite"):
         return 0, ""
     with Store(store) as opened:
         looks = len({look.row for look in opened.test_looks(board.split)})

@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from zoo import figures
+from zoo import figures, folders
 from zoo.cli.options import STORE
 from zoo.errors import UsageError
 from zoo.grid import GridRecipe, parse_split, read_grid
@@ -84,7 +84,7 @@ def _one_or_several(name: str, values: list[Any]) -> object:
 
 def is_grid_file(data: str) -> bool:
     """Whether DATA names a grid file."""
-    return data.lower().endswith(".toml") and not Path(data).is_dir()
+    return data.lower().endswith(".toml") and not folders.is_folder_path(data)
 
 
 def patience_of(text: str) -> int | None:

@@ -6,13 +6,14 @@ import errno
 import os
 import sys
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
 from zoo import figures
-from zoo.errors import ZooError
+from zoo.errors import StoreError, ZooError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +31,7 @@ class Shell(TyperGroup):
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> NoReturn:  # noqa: ANN401 - typer's
         """Parses, runs, and exits with the code of the outcome."""
+        _replace_closed_streams()
         _tolerate_encodings()
         extra["standalone_mode"] = False
         try:
@@ -39,6 +41,9 @@ class Shell(TyperGroup):
             code = _stopped("")
         except BrokenPipeError:
             code = _reader_gone()
+        except OSError as error:  # a full disk that shows only when the last lines are written
+            code = _explained(error, debug=False)
+            _reader_gone()
         except Exception as error:
             if not isinstance(error, _PARSER_ERROR):
                 raise
@@ -76,10 +81,24 @@ def _explained(error: Exception, *, debug: bool) -> int:
     if isinstance(error, ZooError):
         complain(error.message, error.hint)
         return error.exit_code
+    if isinstance(error, OSError) and error.strerror:
+        refusal = _refusal(error)
+        complain(refusal.message, refusal.hint)
+        return refusal.exit_code
     said = figures.sentence(str(error))
     again = "" if debug else " Run again with `zoo --debug …` for the traceback."
     complain(f"unexpected error {type(error).__name__}{f': {said}' if said else ''}. This is a bug.{again}")
     return 1
+
+
+def _refusal(error: OSError) -> StoreError:
+    """What the system refused, which is no bug: a full disk, a name too long, a folder that is shut."""
+    where = repr(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else "What was to be written"
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        hint = "Free some space, or write to another disk."
+    else:
+        hint = "Check the path, and whether it may be read and written. `zoo --debug …` shows where it failed."
+    return StoreError(f"{where} cannot be used: {error.strerror}.", hint=hint)
 
 
 def _misused(error: Any) -> int:  # noqa: ANN401 - a ClickException of either kind
@@ -105,6 +124,13 @@ def _reader_gone() -> int:
     """`zoo list | head` closes our output early. Python must not try to write the rest when it exits."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 1
+
+
+def _replace_closed_streams() -> None:
+    """Where a program is started without streams, as services are and `pythonw` does, Python has None for them."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - for good
 
 
 def _tolerate_encodings() -> None:
