@@ -100,8 +100,7 @@ class Looks:
     @staticmethod
     def key(done: Done) -> tuple[str, ...]:
         """What the findings depend on."""
-        recipe = done.recipe
-        return str(recipe.backbone), recipe.precision, *(side.key for side in done.sides)
+        return str(done.recipe.backbone), done.recipe.precision, *(side.key for side in done.sides)
 
 
 @on_one_thread
