@@ -140,6 +140,8 @@ def _numbered(again: KerasModel, folder: Path) -> tuple[str, ...] | None:
         with _open_hdf5(trial) as tensors:
             for place in _names(tensors):
                 values = tensors[place][()]
+                if values.dtype.kind not in "fiub":  # bfloat16, which HDF5 does not know
+                    return None
                 if not values.size or int(values.flat[0]) in found or (values != values.flat[0]).any():
                     return None
                 found[int(values.flat[0])] = place

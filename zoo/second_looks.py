@@ -6,6 +6,7 @@ looks at all places of a map. This one looks on the grid of `zoo.moments`, so pi
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -69,8 +70,10 @@ class SecondLooks:
 
 
 def _told(layers: Iterable[LayerMoments], names: list[str]) -> list[LayerMoments]:
-    """The layers of these names, as far as there is one of each."""
-    known = {layer.name: layer for layer in layers}
+    """The layers of these names, as far as there is just one of each: a nested model may use a name again."""
+    given = list(layers)
+    met = Counter(layer.name for layer in given)
+    known = {layer.name: layer for layer in given if met[layer.name] == 1}
     return [known[name] for name in names if name in known]
 
 

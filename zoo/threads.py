@@ -2,6 +2,9 @@
 
 The threads of OpenBLAS wait for each other by spinning. On a machine that does something else, 98 products of 60 × 576
 and 576 × 128 took 3.1 s of processor time with two threads and 0.02 s with one.
+
+This needs threadpoolctl 3.8: before, what is wrapped limits only the libraries that were loaded when it was defined,
+and that of SciPy is loaded when it is first needed.
 """
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ ASKED: tuple[dict[str, Any], ...] = (
     {"optimiser": "sgd", "weight_decay": 0.01, "label_smoothing": 0.1},
     {"ema": 0.9, "optimiser": "lion"},
     {"learning_rate": "auto"},
+    {"head": "mlp", "precision": "bfloat16"},
 )
 
 

@@ -210,11 +210,13 @@ def test_second_looks_see_what_a_reader_sees(network: Any, pixels: np.ndarray) -
 
 
 def test_second_looks_need_all_layers_that_count(network: Any) -> None:
-    """Where a layer was not watched, or there is none, they say so."""
+    """Where a layer was not watched, a name is not clear, or there is none, they say so."""
     watch = Watch(network)
     seen = watch.measure(RIGHT[:8])
     assert SecondLooks(network, watch, seen).sees
     assert not SecondLooks(network, watch, dataclasses.replace(seen, layers=seen.layers[1:])).sees
+    twice = dataclasses.replace(seen, layers=(*seen.layers, seen.layers[0]))  # a nested model has the name too
+    assert not SecondLooks(network, watch, twice).sees
     entry = keras.Input((32, 32, 3))
     plain = keras.Model(entry, keras.layers.Conv2D(2, 3)(entry))
     assert not SecondLooks(plain, Watch(plain), Moments((), seen.features)).sees

@@ -121,3 +121,16 @@ def test_places_are_told_by_bytes_and_by_numbers_alike(bench: Bench, tmp_path: P
         weight.assign(value_of(model.weights[1]))
     draft = artefact.write_draft(model, tmp_path)
     assert artefact.places_of(draft, model, artefact.load_draft(draft, model)) == by_bytes
+
+
+def test_weights_of_a_kind_that_hdf5_does_not_know(bench: Bench, tmp_path: Path) -> None:
+    """A layer whose author keeps its weights in bfloat16 is written by Keras each time, and loads as it was."""
+    entry = keras.Input(bench.pixels.shape[1:])
+    pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3, dtype="bfloat16")(entry))
+    model = keras.Model(entry, keras.layers.Dense(2, activation="softmax", dtype="float32")(pooled))
+    writer = Delivery(model)
+    for number in range(2):
+        moved(model, number + 1)
+        writer.write(tmp_path, bench.pixels, accept)
+        again = load_model(tmp_path)
+        assert [value_of(one).tobytes() for one in again.weights] == [value_of(one).tobytes() for one in model.weights]
