@@ -44,7 +44,7 @@ def trained(bench: Bench, recipe: Any) -> tuple[Any, list[bytes], list[bytes]]:
 @needs_tensorflow
 @pytest.mark.parametrize("asked", ASKED, ids=str)
 def test_a_loop_is_equal_to_its_steps(bench: Bench, monkeypatch: pytest.MonkeyPatch, asked: dict[str, Any]) -> None:
-    """Losses, accuracies, weights and probabilities are the same to the last bit, whatever head, rate, optimiser and targets."""
+    """All figures and weights are the same to the last bit, whatever head, rate, optimiser and targets."""
     loops: list[int] = []
     own = looped.train_in_loop
     monkeypatch.setattr("zoo.stepping.train_in_loop", lambda *given: loops.append(1) or own(*given))
