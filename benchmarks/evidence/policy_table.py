@@ -145,7 +145,13 @@ def spread_of(table: Array, less: Array | None = None, *, seed: int = 0) -> tupl
     """Mean over rows, seeds and pictures, or a difference of two such means, with its 95 % interval.
 
     A bootstrap draws pictures, the same for all, and for each row its seeds. Rows (networks with heads) are not drawn:
-    the interval is about these networks and heads, on other pictures of the kind and with other seeds.
+    the interval is about these networks and heads, on other pictures of the kind and with other seeds. It knows nothing
+    of other training pictures.
+
+    Drawing n seeds of n makes their own part of the variance too small, by 1 / n; what seeds and pictures have together
+    counts in both draws, which makes it too large (Owen, "The pigeonhole bootstrap", 2007, doi:10.1214/07-AOAS122).
+    Where seeds are as alike as in the stored results the second is more: the interval is then wider than that of
+    components of variance.
 
     Args:
         table: As `table_of` gives it.

@@ -13,6 +13,7 @@ from zoo import looped
 from zoo.errors import DivergedError
 from zoo.events import StepTaken
 from zoo.forward import value_of
+from zoo.recipe import complete_augmentation
 
 if TYPE_CHECKING:
     from conftest import Bench
@@ -27,11 +28,12 @@ ASKED: tuple[dict[str, Any], ...] = (
     {"ema": 0.9, "optimiser": "lion"},
     {"learning_rate": "auto"},
     {"head": "mlp", "precision": "bfloat16"},
+    {"augmentation": "mixup", "views": 2},
 )
 
 
 def trained(bench: Bench, recipe: Any) -> tuple[Any, list[bytes], list[bytes]]:
-    """A training, the weights that it left, and the optimiser's slots."""
+    """A training, the weights that it left, and its probabilities."""
     built = bench.build(recipe)
     told: list[Any] = []
     done = bench.train(built, recipe, observe=told.append)
@@ -42,11 +44,12 @@ def trained(bench: Bench, recipe: Any) -> tuple[Any, list[bytes], list[bytes]]:
 @needs_tensorflow
 @pytest.mark.parametrize("asked", ASKED, ids=str)
 def test_a_loop_is_equal_to_its_steps(bench: Bench, monkeypatch: pytest.MonkeyPatch, asked: dict[str, Any]) -> None:
-    """Losses, accuracies, weights and probabilities are the same to the last bit, whatever head, rate and optimiser."""
+    """All figures and weights are the same to the last bit, whatever head, rate, optimiser and targets."""
     loops: list[int] = []
     own = looped.train_in_loop
     monkeypatch.setattr("zoo.stepping.train_in_loop", lambda *given: loops.append(1) or own(*given))
-    recipe = bench.recipe("freeze-all", **{"epochs": 3, "patience": None, "batch_size": 12, **asked})
+    mixed = {"augmentation": complete_augmentation(bench.catalog, asked.get("augmentation", "none"))}
+    recipe = bench.recipe("freeze-all", **{"epochs": 3, "patience": None, "batch_size": 12, **asked, **mixed})
     at_once = trained(bench, recipe)
     assert len(loops) == 3
     monkeypatch.setattr(looped, "MOST", -1)

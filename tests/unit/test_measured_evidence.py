@@ -319,3 +319,23 @@ def test_a_difference_knows_its_pictures() -> None:
     assert mean == pytest.approx(float((table - worse).mean()))
     assert 0 < low < mean < high
     assert p_value < 0.001
+
+
+def test_intervals_of_policies_are_no_narrower_than_components_of_variance(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of all pairs that were measured: pictures' part and seeds' part, each without what belongs to the other."""
+    from evidence import policy_table
+
+    monkeypatch.setattr(policy_table, "DRAWS", 500)
+    found = json.loads((RESULTS / "policies.json").read_text(encoding="utf-8"))
+    compared = 0
+    for data, facts in found["sets"].items():
+        rows, n = [row for row in found["rows"] if row["data"] == data], facts["holdout"]
+        for pair in policy_table.CLAIMS:
+            sides = [policy_table.table_of(side, n) for side in policy_table._paired(rows, *pair)]
+            _, low, high, _ = policy_table.spread_of(*sides)
+            pictures = (sides[0] - sides[1]).mean((0, 1)).var(ddof=1) / n
+            own = [side.mean(2).var(1, ddof=1) - side.var(1, ddof=1).mean(1) / n for side in sides]
+            seeds = sum(one.sum() / side.shape[1] / len(side) ** 2 for one, side in zip(own, sides, strict=True))
+            assert high - low > 2 * 1.96 * np.sqrt(pictures + max(seeds, 0.0)) * 0.97, pair  # few draws
+            compared += 1
+    assert compared == 30
