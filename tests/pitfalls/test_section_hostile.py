@@ -176,7 +176,7 @@ def test_pitfall_115_results_on_a_full_disk(words: tuple[str, ...]) -> None:
     with open("/dev/full", "w", encoding="utf-8") as full:  # noqa: PTH123
         done = command(*words, stdout=full, stderr=subprocess.PIPE)
     assert done.returncode == 6
-    assert done.stderr.startswith("error: What was to be written cannot be used: No space left on device.\nhint: Free")
+    assert done.stderr.startswith("error: The system refuses: No space left on device.\nhint: Free")
     assert os.strerror(errno.ENOSPC) == "No space left on device"
 
 

@@ -93,12 +93,13 @@ def _explained(error: Exception, *, debug: bool) -> int:
 
 def _refusal(error: OSError) -> StoreError:
     """What the system refused, which is no bug: a full disk, a name too long, a folder that is shut."""
-    where = repr(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else "What was to be written"
+    named = isinstance(error.filename, str | bytes)
+    what = f"{os.fsdecode(error.filename)!r} cannot be used" if named else "The system refuses"
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         hint = "Free some space, or write to another disk."
     else:
         hint = "Check the path, and whether it may be read and written. `zoo --debug …` shows where it failed."
-    return StoreError(f"{where} cannot be used: {error.strerror}.", hint=hint)
+    return StoreError(f"{what}: {error.strerror}.", hint=hint)
 
 
 def _misused(error: Any) -> int:  # noqa: ANN401 - a ClickException of either kind
