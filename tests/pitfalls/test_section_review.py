@@ -199,7 +199,7 @@ def test_a_run_whose_model_is_lost_is_run_again(photos: Path, tmp_path: Path, ca
     options: dict[str, Any] = {**QUICK, "backbone": "tiny", "policy": "freeze-all", "catalog": catalog}
     run = zoo.fit(photos, store=tmp_path, **options)
     (run.folder / "model.keras").unlink()
-    with pytest.raises(RunFormatError, match="has no model"):
+    with pytest.raises(RunFormatError, match="is gone"):
         zoo.load(run.id, store=tmp_path)
     again = zoo.fit(photos, store=tmp_path, **options)
     assert again.id != run.id
