@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 from zoo.contracts import Backbone, Block, Option
@@ -122,33 +123,38 @@ def _check_options(backbone: Backbone, side: int, options: dict[str, OptionValue
     whole = forward(assembly.model, [pixels])[0]
     if not np.isfinite(whole).all():
         raise ContractError(f"{title} gives features that are not finite.", hint="Check its input.")
-    _check_cuts(title, assembly, pixels, whole)
+    _check_cuts(title, assembly, pixels)
 
 
-def _check_cuts(title: str, assembly: Assembly, pixels: Any, whole: Any) -> None:  # noqa: ANN401 - arrays
-    """Runs block by block, each on the tensors that the one below gave, and compares with the network in one piece.
+def _check_cuts(title: str, assembly: Assembly, pixels: Any) -> None:  # noqa: ANN401 - an array
+    """Runs every block by itself on what the network in one piece has at its lower cut, and compares at the upper one.
 
-    So every tail is checked, from every boundary, in the time of two forward passes.
+    So every tail is checked, from every boundary, in the time of two forward passes. Each block starts from the whole
+    again: a deep network with random weights may make of a rounding anything, but a block does not.
     """
     import keras
     import numpy as np
 
-    entry = list(assembly.model.inputs)
-    values = {id(entry[0]): keras.ops.convert_to_tensor(pixels.astype("float32"))}
-    for boundary in range(1, len(assembly.blocks) + 2):
-        assembly.tail(boundary - 1)  # can be built
-        prefix: Any = assembly.prefix(boundary) if boundary <= len(assembly.blocks) else assembly.model
-        made = [tensor for tensor in prefix.outputs if id(tensor) not in values]  # the others pass the block by
-        step = keras.Model(entry, made)
-        given = [values[id(tensor)] for tensor in entry]
-        results = step(given if len(given) > 1 else given[0], training=False)
-        values |= zip(map(id, made), keras.tree.flatten(results), strict=True)
-        entry = list(prefix.outputs)
-        values = {id(tensor): values[id(tensor)] for tensor in entry}
-    found = keras.ops.convert_to_numpy(values[id(entry[0])])
-    difference = float(np.abs(found - whole).max())
-    if difference > 1e-4 * float(np.abs(whole).max()):  # random weights may give features of 1e-12
-        raise ContractError(
-            f"{title}, cut between its blocks, differs from the whole by {difference:.3g}.",
-            hint="Something passes a cut unseen; check `blocks`.",
-        )
+    from zoo.forward import forward
+
+    count = len(assembly.blocks)
+    cuts = [list(assembly.model.inputs)]
+    cuts += [list(assembly.prefix(boundary).outputs) for boundary in range(1, count + 1)]
+    cuts.append(list(assembly.model.outputs))
+    wanted = list({id(tensor): tensor for cut in cuts[1:] for tensor in cut}.values())
+    whole = dict(zip(map(id, wanted), forward(keras.Model(assembly.model.inputs, wanted), [pixels]), strict=True))
+    whole[id(cuts[0][0])] = pixels.astype("float32")
+    for boundary, (entry, leaving) in enumerate(itertools.pairwise(cuts)):
+        assembly.tail(boundary)  # can be built
+        given = [keras.ops.convert_to_tensor(whole[id(tensor)]) for tensor in entry]
+        made = [tensor for tensor in leaving if all(tensor is not one for one in entry)]  # the others pass the block by
+        results = keras.tree.flatten(keras.Model(entry, made)(given if len(given) > 1 else given[0], training=False))
+        for tensor, result in zip(made, results, strict=True):
+            true = whole[id(tensor)]
+            difference = float(np.abs(keras.ops.convert_to_numpy(result) - true).max())
+            if difference > 1e-4 * float(np.abs(true).max()):  # random weights may give features of 1e-12
+                name = assembly.blocks[boundary].name if boundary < count else "head"
+                raise ContractError(
+                    f"{title}, cut between its blocks, differs from the whole by {difference:.3g} above {name!r}.",
+                    hint="Something passes a cut unseen; check `blocks`.",
+                )

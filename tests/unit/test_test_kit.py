@@ -33,6 +33,26 @@ def faint(*, forgetful: bool) -> Any:
     return dataclasses.replace(record, build=build, blocks=(*record.blocks, Block(name="faint", layers=("faint_*",))))
 
 
+class Restless(keras.layers.Layer):
+    """Makes of a rounding of its input anything between -1 and 1, as deep networks with random weights may."""
+
+    def call(self, inputs: Any) -> Any:
+        """A sine of very many periods."""
+        return keras.ops.sin(inputs * 1e8)
+
+
+def test_a_network_that_magnifies_roundings_is_cut_right() -> None:
+    """Every block starts from what the whole has there, so that roundings of lower blocks do not count."""
+    record = tiny_backbone()
+
+    def build(**options: Any) -> Any:
+        model = record.build(**options)
+        return keras.Model(model.input, Restless(name="restless")(model.output))
+
+    blocks = (*record.blocks, Block(name="restless", layers=("restless",)))
+    check_backbone(dataclasses.replace(record, build=build, blocks=blocks))
+
+
 def test_a_wrong_cut_is_found_in_faint_features() -> None:
     """The tolerance follows the size of the features."""
     check_backbone(faint(forgetful=False))
