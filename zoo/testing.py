@@ -139,7 +139,8 @@ def _check_cuts(title: str, assembly: Assembly, pixels: Any) -> None:  # noqa: A
 
     count = len(assembly.blocks)
     cuts = [list(assembly.model.inputs)]
-    cuts += [list(assembly.prefix(boundary).outputs) for boundary in range(1, count + 1)]
+    prefixes: list[Any] = [assembly.prefix(boundary) for boundary in range(1, count + 1)]
+    cuts += [list(prefix.outputs) for prefix in prefixes]
     cuts.append(list(assembly.model.outputs))
     wanted = list({id(tensor): tensor for cut in cuts[1:] for tensor in cut}.values())
     whole = dict(zip(map(id, wanted), forward(keras.Model(assembly.model.inputs, wanted), [pixels]), strict=True))
