@@ -49,6 +49,11 @@ class SecondLooks:
         """Whether all layers that count were watched, and there is one."""
         return bool(self._names) and len(self._given) == len(self._names)
 
+    def layers(self, pixels: Array) -> list[Seen]:
+        """What the first and the late layers see of pictures, as `zoo.readings.Reader.layers` tells it."""
+        found = _told(self._watch.measure(pixels).layers, self._names)
+        return [_of(layer, np.arange(len(pixels))) for layer in found]
+
     def read(self, pixels: Array, rows: Array, reading: ReadingName) -> list[Seen]:
         """What the first and the late layers see of some pictures under a reading."""
         if reading == "given":

@@ -9,6 +9,7 @@ with the first. A picture passes the network once for each way to read it; subse
 beyond which something is said (`zoo.inputs.Limits`) are tuned on each set, in the middle between right and wrong
 inputs, and applied to the others, beside those of the library. `--changes` judges right inputs that are changed in
 ways that are no mistake of scale or colour: blur, noise, low contrast, a colour cast, false colours, line drawings.
+`--diagnose` looks as `zoo diagnose` does, at a grid of places of larger maps (`zoo.second_looks`), not at all.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from zoo.inputs import ReadingName, Response
     from zoo.readings import Reader, Seen
+    from zoo.second_looks import SecondLooks
 
     Array = np.ndarray[Any, Any]
 
@@ -113,7 +115,7 @@ def with_rescaling(model: Any, factor: float | None) -> Any:  # noqa: ANN401 - K
 class Passes:
     """Passes of pictures through a network, each kept until `forget`: some wrong inputs are readings of others."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader | SecondLooks) -> None:
         self._reader = reader
         self._kept: dict[tuple[str, ...], list[Seen]] = {}
 
@@ -172,15 +174,25 @@ def _some(seen: Seen, rows: Array) -> Seen:
     return replace(seen, mean=seen.mean[rows], square=seen.square[rows])
 
 
+def reader_of(model: Any, *, diagnose: bool) -> Reader | SecondLooks:  # noqa: ANN401 - a Keras model
+    """Who looks at pictures: as `fit` does, or as `diagnose` does."""
+    from zoo.moments import Watch
+    from zoo.readings import Reader
+    from zoo.second_looks import SecondLooks
+
+    if not diagnose:
+        return Reader(model)
+    watch, side = Watch(model), model.input.shape[1]
+    return SecondLooks(model, watch, watch.measure(np.zeros((2, side, side, 3), np.uint8)))
+
+
 def cases_of(folder: Path, model: Any, size: int, options: argparse.Namespace, *, wrong: bool) -> dict[str, Case]:  # noqa: ANN401 - a Keras model
     """All cases of one set with one backbone."""
-    from zoo.readings import Reader
-
     pixels = load(folder, options.pictures, size, options.seed)
     rng = np.random.default_rng(options.seed + 1)
     draws = [rng.choice(len(pixels), min(SUBSET, len(pixels)), replace=False) for _ in range(options.subsets)]
     found: dict[str, Case] = {}
-    passes = Passes(Reader(model))
+    passes = Passes(reader_of(model, diagnose=options.diagnose))
     asked = {name for name in (*WRONG, *CHANGES, *GRAPHS) if not options.only or name in options.only}
     for name, (expected, change) in WRONG.items():
         if name in asked and (wrong or name == "right"):
@@ -195,7 +207,8 @@ def cases_of(folder: Path, model: Any, size: int, options: argparse.Namespace, *
         if name not in asked:
             continue
         found[name] = Case(name.partition(",")[0])
-        measure(found[name], pixels, Passes(Reader(with_rescaling(model, factor))), name, draws)
+        reader = reader_of(with_rescaling(model, factor), diagnose=options.diagnose)
+        measure(found[name], pixels, Passes(reader), name, draws)
     return found
 
 
@@ -267,6 +280,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", action="append", help="inputs, as the table names them; nothing is tuned then")
     parser.add_argument("--changes", action="store_true", help="also judge right inputs that are changed")
+    parser.add_argument("--diagnose", action="store_true", help="look as a diagnosis does")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(arguments)
     backbones = options.backbone or [f"efficientnet-lite{number}" for number in range(3)]
