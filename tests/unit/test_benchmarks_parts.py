@@ -16,10 +16,7 @@ from zoo.events import Note, Progress, RunEnded, RunStarted, Stage
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture(autouse=True)
-def importable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The benchmark's modules can be imported, as they can by its program."""
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+pytestmark = pytest.mark.usefixtures("importable")
 
 
 def measured(contender: str, seconds: float, **answer: Any) -> Any:

@@ -20,10 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SMALL = "scratch-cnn:size=32"
 
 
-@pytest.fixture(autouse=True)
-def importable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The benchmark's modules can be imported, as they can by its program."""
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+pytestmark = pytest.mark.usefixtures("importable")
 
 
 def grid(tmp_path: Path, scenario: str, *words: str) -> tuple[str, dict[str, Any]]:

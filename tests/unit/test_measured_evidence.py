@@ -21,10 +21,7 @@ PAGE = ROOT / "docs" / "explanation" / "batch-normalization.md"
 SMALL = {"backbone": "scratch-cnn", "size": 32, "train": 24, "validation": 16, "holdout": 20, "epochs": 1, "seeds": 1}
 
 
-@pytest.fixture(autouse=True)
-def importable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The modules can be imported, as they can by the program."""
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+pytestmark = pytest.mark.usefixtures("importable")
 
 
 @pytest.fixture(scope="module")
