@@ -227,7 +227,10 @@ def _reliability(known: Mapping[str, Any]) -> str:
     others = ", ".join(f"{name} {known['constants'][name]['hits']:.0%}" for name in known["order"] if name != constant)
     if constant:
         own = known["constants"][constant]["hits"]
-        return f"On {basis} it was best or within a point of the best in {own:.0%}; others: {others}."
+        return (
+            f"On {basis} it was best or within a point of the best in {own:.0%}, and it was chosen on these; with "
+            f"a data set left out of the choice, what was chosen was so in {hits['leave_one_set']:.0%}; others: {others}."
+        )
     return (
         f"On {basis} such advice was best or within a point of the best in {hits['leave_one_set']:.0%} when the whole "
         f"data set was left out of the fit, {hits['leave_one_cell']:.0%} when the cell was, whose set has the same "
