@@ -228,8 +228,9 @@ def _reliability(known: Mapping[str, Any]) -> str:
     if constant:
         own = known["constants"][constant]["hits"]
         return (
-            f"On {basis} it was best or within a point of the best in {own:.0%}, and it was chosen on these; with "
-            f"a data set left out of the choice, what was chosen was so in {hits['leave_one_set']:.0%}; others: {others}."
+            f"On {basis} it was best or within a point of the best in {own:.0%}, and it was chosen on these; "
+            f"with a data set left out of the choice, what was chosen was so in {hits['leave_one_set']:.0%}; "
+            f"others: {others}."
         )
     return (
         f"On {basis} such advice was best or within a point of the best in {hits['leave_one_set']:.0%} when the whole "
