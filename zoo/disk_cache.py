@@ -8,6 +8,7 @@ be taken for an entry. Each file has a checksum, which is compared when an entry
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import shutil
@@ -40,6 +41,9 @@ LIMIT_VARIABLE = "ZOO_CACHE_LIMIT"
 
 DEFAULT_LIMIT = 10 * disk_space.GIB
 """Bytes, where the disk has ten times as many."""
+
+_TAKEN = (errno.EEXIST, errno.ENOTEMPTY)
+"""What systems answer to a folder that is renamed to the name of another."""
 
 
 class Draft:
@@ -225,7 +229,8 @@ class DiskCache:
         try:
             disk_entries.publish(draft.folder, place, described)
         except OSError as error:
-            if not (place / DESCRIPTION).exists():  # else somebody was faster, with the same content
+            # somebody was faster, with the same content, which a third may have removed by now
+            if error.errno not in _TAKEN and not (place / DESCRIPTION).exists():
                 self._tell_failed(kind, error)
             return
         self._checked.add(described["token"])

@@ -20,6 +20,7 @@ from zoo.disk_cache import DiskCache
 from zoo.events import Event, Note
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 MIB = 2**20
@@ -333,3 +334,22 @@ def test_a_draft_of_another_machine_is_given_up_after_a_week(cache: DiskCache) -
         os.utime(draft, (when, when))
     cache.prune()
     assert [one.name for one in cache.folder.iterdir()] == ["draft-young"]
+
+
+def test_an_entry_that_was_made_and_removed_meanwhile_is_no_reason_for_a_note(
+    cache: DiskCache, notes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process finishes the key first, a third prunes it: the draft goes, and the folder counts as sound."""
+    publish = disk_entries.publish
+
+    def beaten(draft: Path, place: Path, description: Mapping[str, Any]) -> None:
+        try:
+            publish(draft, place, description)
+        finally:
+            DiskCache(cache.folder, limit=MIB).prune()
+
+    with cache.create("key", kind="pixels", shapes=[(3,)], dtypes=["u1"], about={}) as draft:
+        assert draft is not None
+        assert put(DiskCache(cache.folder, limit=MIB), "key", np.ones(3, np.uint8))
+        monkeypatch.setattr(disk_entries, "publish", beaten)
+    assert (notes, list(cache.folder.iterdir())) == ([], [])
