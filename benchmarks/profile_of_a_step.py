@@ -104,7 +104,7 @@ def work_of(model: Any, name: str, batch: int) -> dict[str, tuple[float, float]]
     """Floating-point operations and bytes of each kind, from the shapes of a network; `name` says what is trained."""
     import keras
 
-    from zoo.graph import inputs_of
+    from zoo.edges import inputs_of
     from zoo.padded import UnpaddedInput
     from zoo.pointwise import PointwiseConv2D
 

@@ -15,6 +15,7 @@ from zoo.artefact import MODEL, check_draft, graph_of, load_draft, places_of, pu
 from zoo.evaluation import predict
 from zoo.events import Stage, ignore
 from zoo.forward import BATCH, value_of
+from zoo.kernels import computes_on_cpu
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,9 +88,9 @@ class Delivery:
         timed = bool(self.milliseconds_per_image) and keras.backend.backend() != "jax"
         most = FEW if timed else TRIED
         rows = np.unique(np.linspace(0, len(pixels) - 1, min(most, len(pixels))).astype(np.int64))
-        if timed:  # a few are quicker without tracing a function for them, but where every layer would be compiled
-            check(rows, value_of(again(pixels[rows].astype(np.float32), training=False)))
-        else:
+        if timed or computes_on_cpu():  # as plain Keras computes it; without tracing, which takes longer than a few
+            check(rows[:FEW], value_of(again(pixels[rows[:FEW]].astype(np.float32), training=False)))
+        if not timed:
             predicted = predict(again, pixels[rows])
             check(rows, predicted.probabilities)
             self.milliseconds_per_image = predicted.milliseconds_per_image

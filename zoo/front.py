@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from zoo.graph import inputs_of
+from zoo.edges import inputs_of
 
 if TYPE_CHECKING:
     from zoo.contracts import KerasModel

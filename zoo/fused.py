@@ -22,14 +22,18 @@ if TYPE_CHECKING:
 _PICTURES = 4  # dimensions: batch, height, width, channels
 
 
-def can_fuse(layer: KerasLayer) -> bool:
+def can_fuse(layer: KerasLayer, kind: type | None = None) -> bool:
     """Whether the kernel computes what this layer does: stock BatchNorm on TensorFlow, channels last.
 
     In mixed precision it works in float32 and rounds the result, as Keras' own layer does.
+
+    Args:
+        layer: Any.
+        kind: The class that it has when it wears nothing; the one that it has now if not given.
     """
     return (
         keras.backend.backend() == "tensorflow"
-        and type(layer) is keras.layers.BatchNormalization
+        and (kind or type(layer)) is keras.layers.BatchNormalization
         and layer.built
         and layer.variable_dtype == "float32"
         and len(layer.input_spec.axes) == 1
@@ -81,6 +85,13 @@ class FixedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[
             is_training=False,
         )
         return result.y
+
+
+def fixed_scale(layer: KerasLayer) -> tuple[Any, Any]:
+    """What BatchNorm in inference mode multiplies each channel by, and what it then adds, as Keras computes them."""
+    scale, offset = _scale_and_offset(layer)
+    factor = scale * keras.ops.rsqrt(keras.ops.convert_to_tensor(layer.moving_variance) + layer.epsilon)
+    return factor, offset - layer.moving_mean * factor
 
 
 def batch_normalised(layer: KerasLayer, inputs: Any) -> tuple[Any, Any, Any]:  # noqa: ANN401 - tensors

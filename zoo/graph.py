@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import keras
 
+from zoo.edges import inputs_of, maker_of
 from zoo.errors import ContractError
 from zoo.low_rank import adapters_of, takes_adapter, value_with_adapter
 
@@ -199,24 +200,6 @@ def _refuse_shared(backbone: KerasModel, *, name: str) -> None:
 
 def _leaves_of(operations: Sequence[Any]) -> tuple[KerasLayer, ...]:
     return tuple(leaf for op in operations if isinstance(op, keras.layers.Layer) for leaf in leaves(op))
-
-
-def inputs_of(model: KerasModel) -> dict[str, list[Any]]:
-    """The tensors that each operation of a model reads, by the operation's name.
-
-    A layer may also be part of other graphs, so only the nodes of this model count.
-    """
-    reads: dict[str, list[Any]] = {operation.name: [] for operation in model.operations}
-    for nodes in model._nodes_by_depth.values():  # noqa: SLF001 - Keras has no public access to a graph's edges
-        for node in nodes:
-            reads[node.operation.name].extend(node.input_tensors)
-    return reads
-
-
-def maker_of(tensor: Any) -> tuple[str, int]:  # noqa: ANN401 - a KerasTensor
-    """Name of the operation that makes a tensor, and which of its outputs it is."""
-    history = tensor._keras_history  # noqa: SLF001 - as in inputs_of
-    return history.operation.name, int(history.tensor_index)
 
 
 def _maker(tensor: Any) -> str:  # noqa: ANN401 - a KerasTensor

@@ -19,7 +19,10 @@ import keras
 import numpy as np
 
 from zoo.events import Progress, ignore
+from zoo.folded import dressed
 from zoo.forward import BATCH, value_of
+from zoo.kernels import computes_on_cpu
+from zoo.places import is_cheap_on_grid
 from zoo.shift import pooled
 from zoo.watching import Seen, name_of, watched
 from zoo.worn import wearing
@@ -266,11 +269,21 @@ def _passed(
     chosen = np.arange(len(pictures)) if rows is None else np.asarray(rows, np.int64)
     size = min(batch_size, len(chosen)) if by_batch else batch_size
     with contextlib.ExitStack() as stack:
+        done = set() if by_batch or probe.seen is None else stack.enter_context(_folded(probe.body, probe.seen))
         for part in _parts(probe.body):
-            worn = watched(part, probe.seen, by_batch=by_batch)
+            worn = None if id(part) in done else watched(part, probe.seen, by_batch=by_batch)
             if worn is not None:
                 stack.enter_context(wearing(part, worn))
         return list(_columns(probe, pictures, chosen, size, observe, task=task))
+
+
+def _folded(body: KerasModel, seen: Seen) -> contextlib.AbstractContextManager[set[int]]:
+    """Large maps need not be made just to be looked at in a few places: BatchNorm is folded there."""
+    if not hasattr(body, "operations") or not computes_on_cpu():
+        return contextlib.nullcontext(set())
+    return dressed(
+        body, seen.folded, only=lambda pair: is_cheap_on_grid(pair.convolution, pair.given, pair.made, seen.side)
+    )
 
 
 def _columns(

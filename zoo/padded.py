@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from zoo.graph import inputs_of, maker_of
+from zoo.edges import inputs_of, maker_of
 
 if TYPE_CHECKING:
     from zoo.contracts import KerasLayer, KerasModel

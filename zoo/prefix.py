@@ -16,10 +16,10 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from zoo.edges import inputs_of, maker_of
 from zoo.errors import TrainingError
 from zoo.events import Note, Progress, ignore
 from zoo.forward import BATCH, batches, forward, forward_batch, value_of
-from zoo.graph import inputs_of, maker_of
 from zoo.memory import default_limit
 
 if TYPE_CHECKING:

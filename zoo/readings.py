@@ -10,8 +10,9 @@ import keras
 import numpy as np
 
 from zoo import inputs
+from zoo.edges import inputs_of
+from zoo.folded import folded
 from zoo.forward import value_of
-from zoo.graph import inputs_of
 from zoo.inputs import COLOURS, HARMLESS, SCALES, USUAL, Limits, colour_finding, judge, response
 from zoo.pixel_facts import pixel_facts
 
@@ -232,7 +233,9 @@ class Reader:
         for start in range(0, len(pixels), _BATCH):
             batch = pixels[start : start + _BATCH]
             full = np.resize(batch, (_BATCH, *batch.shape[1:]))  # a short batch is filled up with its own pictures
-            parts.append([np.asarray(part)[: len(batch)] for part in self._probe.predict_on_batch(full)])
+            with folded(self._probe, full.dtype, graph=self._probe.body):
+                seen = self._probe.predict_on_batch(full)
+            parts.append([np.asarray(part)[: len(batch)] for part in seen])
         columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
         return [
             Seen(
@@ -255,12 +258,12 @@ class _Probe(keras.Model):  # type: ignore[misc] # Keras is untyped
 
     def __init__(self, model: KerasModel, norms: Sequence[tuple[KerasLayer, Any]]) -> None:
         super().__init__(name="reader")
-        self._body = keras.Model(model.inputs, [tensor for _, tensor in norms], name="read")
+        self.body = keras.Model(model.inputs, [tensor for _, tensor in norms], name="read")
         self._axes = [layer.axis % _MAP for layer, _ in norms]
 
     def call(self, pictures: Any) -> list[Any]:  # noqa: ANN401 - tensors
         """See the class."""
-        tensors = self._body(pictures, training=False)
+        tensors = self.body(pictures, training=False)
         several = tensors if isinstance(tensors, list | tuple) else [tensors]
         return [_moments(tensor, axis) for tensor, axis in zip(several, self._axes, strict=True)]
 

@@ -6,13 +6,12 @@ nested.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import keras
-import numpy as np
 
 from zoo.fused import batch_normalised, can_fuse
+from zoo.places import convolved_on_grid, on_grid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +31,7 @@ class Seen:
     """Tensors of the latest call of a network: what went into its BatchNorm layers, and what came out after them."""
 
     def __init__(self, places: int | None) -> None:
-        self._side = places
+        self.side = places
         self.clear()
 
     def clear(self) -> None:
@@ -44,7 +43,13 @@ class Seen:
 
     def normalised(self, layer: KerasLayer, inputs: Any, output: Any) -> None:  # noqa: ANN401 - tensors
         """A BatchNorm layer is called."""
-        values, axis, places = on_grid(inputs, layer.axis, self._side)
+        self._moments(layer, *on_grid(inputs, layer.axis, self.side), output)
+
+    def folded(self, convolution: KerasLayer, norm: KerasLayer, inputs: Any, output: Any) -> None:  # noqa: ANN401 - tensors
+        """A convolution does the work of a BatchNorm layer: what would go into that is computed where it is wanted."""
+        self._moments(norm, *convolved_on_grid(convolution, inputs, self.side), output)
+
+    def _moments(self, layer: KerasLayer, values: Any, axis: int, places: int, output: Any) -> None:  # noqa: ANN401 - tensors
         self._norms.append((layer, len(self.tensors), places))
         for each in (values, keras.ops.square(values)):
             self.tensors.append(keras.ops.mean(each, axis=axis))
@@ -58,7 +63,7 @@ class Seen:
         if id(layer) in self._after:
             return
         position, bound = len(self.tensors), bound_of(operation)
-        values, axis, _ = on_grid(output, layer.axis, self._side and -(-self._side // 2))
+        values, axis, _ = on_grid(output, layer.axis, self.side and -(-self.side // 2))
         self.tensors.append(keras.ops.max(values, axis=axis))
         if bound is not None:
             self.tensors.append(keras.ops.mean(keras.ops.cast(values >= bound, "float32"), axis=(1, 2)))
@@ -70,32 +75,6 @@ class Seen:
         for layer, position, places in self._norms:
             if calls.count(id(layer)) == 1:
                 yield layer, position, places, self._after.get(id(layer))
-
-
-def on_grid(tensor: Any, axis: int, side: int | None) -> tuple[Any, int, int]:  # noqa: ANN401 - tensors
-    """The values of a map, tokens or vectors at evenly spaced places, in one axis.
-
-    Args:
-        tensor: (n, …) with its channels in `axis`.
-        axis: Of the channels; may count from the end.
-        side: At most as many places along each of two axes, its square along a single one; None for all.
-
-    Returns:
-        float32 (n, places, channels), or (n, channels, places) where channels come first; the axis of the places; and
-        how many these are.
-    """
-    shape = [int(length) for length in tensor.shape[1:]]
-    position = axis % len(tensor.shape) - 1
-    first = position == 0 and len(shape) > 1
-    spans = [length for index, length in enumerate(shape) if index != position]
-    flat = (shape[position], math.prod(spans)) if first else (math.prod(spans), shape[position])
-    values = keras.ops.reshape(tensor, (-1, *flat))
-    most = [min(length, side if len(spans) > 1 else side * side) for length in spans] if side else spans
-    if most != spans:
-        steps = [((np.arange(n) + 0.5) * length / n).astype(np.int64) for n, length in zip(most, spans, strict=True)]
-        chosen = np.ravel_multi_index(np.meshgrid(*steps, indexing="ij"), spans).ravel().astype(np.int32)
-        values = keras.ops.take(values, chosen, axis=2 if first else 1)
-    return keras.ops.cast(values, "float32"), 2 if first else 1, math.prod(most)
 
 
 def watched(part: Any, seen: Seen | None, *, by_batch: bool) -> Any:  # noqa: ANN401 - a layer, and a class or None

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from zoo.contracts import KerasLayer
 
+_WORN = frozenset({"zoo.fused", "zoo.padded", "zoo.pointwise", __name__})
+"""Modules whose layers are only worn."""
+
 
 @contextlib.contextmanager
 def wearing(leaf: KerasLayer, worn: type) -> Iterator[None]:
@@ -26,6 +29,14 @@ def wearing(leaf: KerasLayer, worn: type) -> Iterator[None]:
         yield
     finally:
         leaf.__class__ = own
+
+
+def stock_class(leaf: KerasLayer) -> type:
+    """The class that a layer has when it wears nothing."""
+    kind = type(leaf)
+    while kind.__module__ in _WORN:
+        kind = kind.__bases__[0]
+    return kind
 
 
 @functools.cache
