@@ -5,8 +5,9 @@
     python benchmarks/kernels.py --profile     # where the time of a step goes, by kind of operation
 
 Each variant runs in a fresh process, all in turn, several rounds; medians over rounds and their ratios are printed, by
-the clock and by processor time (other programs on the machine disturb the clock more). A round times a forward pass
-and a training step of each policy with pictures of noise, after two to warm up.
+the clock and by processor time (other programs on the machine disturb the clock more). A round times a forward pass of
+Keras (`forward`), one of the library (`folded`) and a training step of each policy with pictures of noise, after two to
+warm up.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ VARIANTS = {
 }
 POLICIES = {"bn-affine": "bn-affine", "bn-trainable": "bn-trainable:stats=moving", "unfreeze-all": "unfreeze-all"}
 """By the name of a column; a step of `bn-trainable` is the same with either statistics."""
-WORK = ("forward", *POLICIES)
+FOLDED = "folded"
+WORK = ("forward", FOLDED, *POLICIES)
 PAIRS = (
     ("ours : stock Keras", "stock Keras", "ours"),
     ("ours : stock Keras, oneDNN off", "stock Keras, oneDNN off", "ours, oneDNN off"),
@@ -45,8 +47,8 @@ def jobs(backbone: str, batch: int, size: int) -> Iterator[tuple[str, Callable[[
 
     from zoo.backend import require_keras
 
-    require_keras()
-    from zoo import assembly
+    keras = require_keras()
+    from zoo import assembly, folded
     from zoo.building import build, size_of
     from zoo.compiling import compile_tail
     from zoo.plugins import load_catalog
@@ -57,6 +59,7 @@ def jobs(backbone: str, batch: int, size: int) -> Iterator[tuple[str, Callable[[
         stage: Any = assembly  # none of ours is worn
         stage.can_fuse = stage.computes_with_onednn = lambda *_: False
         stage.padded_pairs = lambda _: []
+        folded.computes_on_cpu = lambda: False
     catalog = load_catalog()
     draw = np.random.default_rng(0)
     for name, policy in POLICIES.items():
@@ -76,9 +79,18 @@ def jobs(backbone: str, batch: int, size: int) -> Iterator[tuple[str, Callable[[
         model = built.assembly.model
         if name == next(iter(POLICIES)):
             yield "forward", lambda: model.predict_on_batch(pictures), model  # noqa: B023 - used at once
+            again = keras.Model(model.input, model.output)  # with functions of its own
+            yield FOLDED, lambda: _folded_pass(again, pictures), again  # noqa: B023 - as above
         with built.assembly.opened(built.phases[0]) as tail:
             compile_tail(tail, built.assembly, built.phases[0], recipe)
             yield name, lambda: tail.train_on_batch(pictures, targets), model  # noqa: B023 - used at once
+
+
+def _folded_pass(model: Any, pictures: Any) -> None:  # noqa: ANN401 - a Keras model, an array
+    from zoo.folded import folded
+
+    with folded(model, pictures.dtype):
+        model.predict_on_batch(pictures)
 
 
 def timed(work: Callable[[], Any], steps: int) -> list[float]:
@@ -163,6 +175,7 @@ def main() -> None:
     if wanted.profile:
         import profile_of_a_step
 
+        work = (job for job in work if job[0] != FOLDED)
         print(json.dumps(profile_of_a_step.measure(work, wanted.steps, wanted.batch)))  # noqa: T201 - the parent reads it
         return
     print(json.dumps({name: timed(once, wanted.steps) for name, once, _ in work}))  # noqa: T201 - as above

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
+from zoo.applied import AppliedAdam
 from zoo.averaging import decay_at, moved_average
 from zoo.forward import value_of
+from zoo.kernels import computes_on_cpu
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,9 +89,10 @@ def optimiser_of(
 
 def _keras_kind(name: Optimiser) -> tuple[Any, dict[str, Any]]:
     """Keras' class, and what it is called with besides the rate."""
+    adam = AppliedAdam if computes_on_cpu() else keras.optimizers.Adam
     kinds = {
-        "adam": keras.optimizers.Adam,
-        "adamw": keras.optimizers.Adam,
+        "adam": adam,
+        "adamw": adam,
         "sgd": keras.optimizers.SGD,
         "rmsprop": keras.optimizers.RMSprop,
         "lion": keras.optimizers.Lion,
@@ -195,9 +198,6 @@ def blockwise(kind: Any) -> Any:  # noqa: ANN401 - Keras optimiser classes
     return type(
         f"Blockwise{kind.__name__}", (_Blockwise, kind), {"__module__": __name__, "__doc__": _Blockwise.__doc__}
     )
-
-
-BlockwiseAdam = blockwise(keras.optimizers.Adam)
 
 
 def block_factors(assembly: Assembly, phase: Phase, measured: Mapping[int, tuple[float, float]]) -> dict[int, float]:

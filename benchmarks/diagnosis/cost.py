@@ -1,9 +1,9 @@
 """What a diagnosis costs, in plain forward passes over the pictures that it looks at.
 
 Both run in turn on the same pictures with the same network. The plain pass is Keras' own `predict_on_batch`, with 32
-pictures in a batch; zoo's own pass, which folds BatchNorm into convolutions, is printed beside it. CPU time is compared,
-which other processes on the machine disturb less than the clock. `warm` leaves out what is paid once for a network
-however many pictures there are: building functions.
+pictures in a batch; zoo's own pass, which folds BatchNorm into convolutions, is printed beside it. CPU time is
+compared, which other processes on the machine disturb less than the clock. `warm` leaves out what is paid once for a
+network however many pictures there are: building functions.
 
     python benchmarks/diagnosis/cost.py FOLDER [-b NAME] [--pictures N] [--rounds N]
 """
