@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from side_by_side import adding, equality, faults, growth, parts, processes, scenarios, starting, table
-from side_by_side.comparing import differences, ratios
+from side_by_side.comparing import LIMITS, differences, ratios
 from side_by_side.contest import Arena, Settings, contenders_of, contest, opened
 from side_by_side.machine import machine
 from side_by_side.work import read_work
@@ -30,11 +30,13 @@ CHILDREN = {
     "peer": ("peer", "run"),
     "tuner": ("tuner", "run"),
     "limit": ("limit", "run"),
+    "limit-folded": ("limit", "run_folded"),
     "importing": ("importing", "run"),
     "growth": ("growth", "run"),
 }
 """Module and function that do the work of a kind of process."""
 
+WHO = ["ours", "peer", "tuner", *LIMITS]
 ALONE = {"faults": scenarios.GOOD, "equality": scenarios.CHECKED, "rows-30": scenarios.SMALL}
 NAMES = [*(one.name for one in scenarios.GRIDS), *scenarios.OTHERS]
 
@@ -114,7 +116,7 @@ def arguments() -> argparse.Namespace:
     add("--batch-size", type=int, default=32)
     add("--patience", type=int, help="end rows early, ours and the others' (default: never, so that all do the same)")
     add("--repeats", type=int, default=3)
-    add("--only", action="append", default=[], choices=["ours", "peer", "tuner", "limit"], help="can be repeated")
+    add("--only", action="append", default=[], choices=WHO, help="can be repeated")
     add("--peer-onednn", action="store_true", help="the peer once more, with oneDNN's kernels on as ours has them")
     add("--tuner", action="store_true", help="KerasTuner too (pip install keras-tuner)")
     add("--row-timeout", type=float, default=60.0, metavar="SECONDS", help="of the rows of `faults`")

@@ -96,7 +96,7 @@ def diagnose(
     """Whether a backbone's BatchNorm statistics fit the pictures, and which policy to try. Nothing is trained.
 
     Training and validation pictures are those of `fit` with the same split. With the default number of pictures the
-    whole costs less than two forward passes over them.
+    whole costs about one and a half forward passes of Keras over them.
 
     Args:
         data: As in `fit`.

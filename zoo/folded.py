@@ -10,12 +10,13 @@ same up to rounding. Layers wear the classes while functions are traced and are 
 from __future__ import annotations
 
 import contextlib
+import threading
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
 import keras
 
-from zoo.edges import inputs_of, maker_of
+from zoo.edges import inputs_of, lone, maker_of
 from zoo.fused import can_fuse, fixed_scale
 from zoo.kernels import computes_on_cpu
 from zoo.padded import PaddingDepthwiseConv2D, UnpaddedInput, padded_pairs
@@ -48,23 +49,41 @@ class Tell(Protocol):
 _TRACED: WeakKeyDictionary[Any, set[Hashable]] = WeakKeyDictionary()
 """By a model's function: the inputs that it has been traced for."""
 
+DRESSING = threading.RLock()
+"""Held while layers wear something: what two threads put on and take off at a time would not fit together."""
+
 
 @contextlib.contextmanager
 def folded(model: KerasModel, kinds: Hashable, *, graph: KerasModel | None = None) -> Iterator[None]:
     """BatchNorm layers are folded, where that is exact, if a model's `predict` is traced meanwhile.
 
+    Several threads may pass at a time, but none may call or train a model of the same layers otherwise.
+
     Args:
         model: Any; its `predict` must not run before without this.
-        kinds: Types of the inputs that it is called with: TensorFlow traces a function for each.
+        kinds: Types and shapes of the inputs that it is called with: for new ones TensorFlow may trace a function.
         graph: The functional model whose layers are folded, where it is not `model` itself.
     """
-    body, function = graph or model, model.predict_function
-    if not hasattr(body, "operations") or not computes_on_cpu() or (function and kinds in _TRACED.get(function, ())):
+    body = graph or model
+    if not hasattr(body, "operations") or not computes_on_cpu() or _is_eager(model) or _is_traced(model, kinds):
         yield
         return
-    with dressed(body):
-        yield
-    _TRACED.setdefault(model.predict_function, set()).add(kinds)
+    with DRESSING:
+        with dressed(body):
+            yield
+        _TRACED.setdefault(model.predict_function, set()).add(kinds)
+
+
+def _is_traced(model: KerasModel, kinds: Hashable) -> bool:
+    function = model.predict_function
+    return function is not None and kinds in _TRACED.get(function, ())
+
+
+def _is_eager(model: KerasModel) -> bool:
+    """Whether nothing is ever traced, as for debugging: then all passes are Keras' own."""
+    import tensorflow as tf
+
+    return bool(model.run_eagerly) or bool(tf.config.functions_run_eagerly())
 
 
 @contextlib.contextmanager
@@ -79,7 +98,7 @@ def dressed(
         only: Which pairs are folded; all if not given.
 
     Yields:
-        The `id` of each layer that does otherwise than its class says.
+        The `id` of each convolution and each BatchNorm layer that is folded.
     """
     with contextlib.ExitStack() as stack:
         worn = []
@@ -96,12 +115,13 @@ def dressed(
 def foldable(model: KerasModel) -> list[Pair]:
     """Convolutions and the BatchNorm layers that can be folded into them.
 
-    Both are stock Keras in float32, channels last, and nothing but that layer reads what the convolution makes.
+    Both are stock Keras in float32, channels last, used once, and nothing but that layer reads what the convolution
+    makes. Layers of nested models and composite layers are left out.
 
     Args:
-        model: Functional model. Layers that its graph uses more than once are left out.
+        model: Functional model.
     """
-    reads = inputs_of(model)
+    reads, alone = inputs_of(model), lone(model)
     layers = {operation.name: operation for operation in model.operations}
     read = [id(tensor) for tensors in reads.values() for tensor in tensors] + [id(tensor) for tensor in model.outputs]
     pairs = []
@@ -110,7 +130,7 @@ def foldable(model: KerasModel) -> list[Pair]:
         if len(tensors) != 1 or not can_fuse(norm, stock_class(norm)) or norm.compute_dtype != "float32":
             continue
         convolution = layers[maker_of(tensors[0])[0]]
-        once = read.count(id(tensors[0])) == 1 and len(reads[convolution.name]) == 1
+        once = read.count(id(tensors[0])) == 1 and {name, convolution.name} <= alone
         if once and _is_plain(convolution):
             pairs.append(Pair(convolution, norm, reads[convolution.name][0], tensors[0]))
     return pairs
@@ -122,7 +142,8 @@ def _folding(convolution: KerasLayer, norm: KerasLayer, tell: Tell | None) -> It
     met: list[Any] = []
 
     def convolve(self: KerasLayer, inputs: Any) -> Any:  # noqa: ANN401 - tensors
-        met[:] = [inputs]
+        if tell is not None:
+            met[:] = [inputs]
         return _convolved(self, norm, inputs)
 
     def passed(self: KerasLayer, inputs: Any, training: Any = None, mask: Any = None) -> Any:  # noqa: ANN401, ARG001 - Keras' own signature

@@ -42,7 +42,7 @@ def forward_batch(model: KerasModel, tensors: Sequence[Any]) -> list[np.ndarray[
     full = [np.concatenate([t, np.repeat(t[-1:], BATCH - count, axis=0)]) if count < BATCH else t for t in tensors]
     from zoo.folded import folded
 
-    with folded(model, tuple(tensor.dtype for tensor in full)):
+    with folded(model, tuple((tensor.dtype, tensor.shape) for tensor in full)):
         outputs = model.predict_on_batch(full if len(full) > 1 else full[0])
     many = outputs if isinstance(outputs, list | tuple) else [outputs]
     return [np.asarray(output)[:count] for output in many]

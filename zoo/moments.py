@@ -19,7 +19,7 @@ import keras
 import numpy as np
 
 from zoo.events import Progress, ignore
-from zoo.folded import dressed
+from zoo.folded import DRESSING, dressed
 from zoo.forward import BATCH, value_of
 from zoo.kernels import computes_on_cpu
 from zoo.places import is_cheap_on_grid
@@ -268,7 +268,7 @@ def _passed(
     """What was seen, and the features, in arrays with a row for each chosen picture."""
     chosen = np.arange(len(pictures)) if rows is None else np.asarray(rows, np.int64)
     size = min(batch_size, len(chosen)) if by_batch else batch_size
-    with contextlib.ExitStack() as stack:
+    with DRESSING, contextlib.ExitStack() as stack:
         done = set() if by_batch or probe.seen is None else stack.enter_context(_folded(probe.body, probe.seen))
         for part in _parts(probe.body):
             worn = None if id(part) in done else watched(part, probe.seen, by_batch=by_batch)

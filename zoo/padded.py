@@ -1,10 +1,10 @@
-"""Zero padding left to the depthwise convolution behind it, for the time of training under TensorFlow.
+"""Zero padding left to the depthwise convolution behind it, for the time of a phase or a pass under TensorFlow.
 
 Backbones pad before a depthwise convolution of stride 2 in a layer of its own. That copies the whole feature map, and
 its gradient copies it back. Where the zeros are those that the operation itself adds for `SAME`, the padding layer
 passes its input through and the convolution pads: outputs and gradients are the same to the bit. (Other zeros, which
-the operation takes as `EXPLICIT`, made its gradient two to four times slower.) Both layers wear a subclass for the time
-of a phase and are stock Keras again before anything is saved.
+the operation takes as `EXPLICIT`, made its gradient two to four times slower.) Both layers wear a subclass for that
+time and are stock Keras again before anything is saved.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from zoo.edges import inputs_of, maker_of
+from zoo.edges import inputs_of, lone, maker_of
 
 if TYPE_CHECKING:
     from zoo.contracts import KerasLayer, KerasModel
@@ -39,23 +39,25 @@ class PaddingDepthwiseConv2D(keras.layers.DepthwiseConv2D):  # type: ignore[misc
 def padded_pairs(model: KerasModel) -> list[tuple[KerasLayer, KerasLayer]]:
     """Padding layers and the depthwise convolutions that can do their work with the same result.
 
-    Both are stock Keras on TensorFlow, channels last, nothing else reads the padded map, and its zeros are those of
-    `SAME` at the size that the model has.
+    Both are stock Keras on TensorFlow, channels last, used once, nothing else reads the padded map, and its zeros are
+    those of `SAME` at the size that the model has.
 
     Args:
-        model: Functional model in whose graph each of these layers is used once.
+        model: Functional model.
     """
     if keras.backend.backend() != "tensorflow":
         return []
     reads = inputs_of(model)
     layers = {operation.name: operation for operation in model.operations}
     read = [id(tensor) for tensors in reads.values() for tensor in tensors] + [id(tensor) for tensor in model.outputs]
-    pairs = []
+    pairs, once = [], lone(model)
     for name, tensors in reads.items():
         convolution = layers[name]
         if type(convolution) is not keras.layers.DepthwiseConv2D or read.count(id(tensors[0])) > 1:
             continue
         pad = layers[maker_of(tensors[0])[0]]
+        if not {name, pad.name} <= once:
+            continue
         if type(pad) is keras.layers.ZeroPadding2D and _same(pad, convolution, reads[pad.name][0].shape):
             pairs.append((pad, convolution))
     return pairs

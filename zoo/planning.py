@@ -173,8 +173,11 @@ def _job(recipe: Recipe, catalog: Catalog, network: Network) -> Job:
 
 def _known_time(recipe: Recipe, runs: Sequence[RunRecord]) -> float | None:
     """Seconds of a forward pass for one picture, of the last finished run with this backbone."""
+    from zoo.experiment import ENGINE
+
     for run in reversed(runs):
         same = (run.recipe.backbone, run.recipe.precision) == (recipe.backbone, recipe.precision)
+        same = same and run.environment.get("engine") == ENGINE  # another passed pictures otherwise
         if same and run.milliseconds_per_image:
             return run.milliseconds_per_image / 1000
     return None

@@ -233,7 +233,7 @@ class Reader:
         for start in range(0, len(pixels), _BATCH):
             batch = pixels[start : start + _BATCH]
             full = np.resize(batch, (_BATCH, *batch.shape[1:]))  # a short batch is filled up with its own pictures
-            with folded(self._probe, full.dtype, graph=self._probe.body):
+            with folded(self._probe, (full.dtype, full.shape), graph=self._probe.body):
                 seen = self._probe.predict_on_batch(full)
             parts.append([np.asarray(part)[: len(batch)] for part in seen])
         columns = [np.concatenate(column) for column in zip(*parts, strict=True)]

@@ -88,7 +88,7 @@ class Row:
         trainable: Scalar weights that were trained.
         total: Scalar weights of the model.
         seconds: Wall time of all its runs together.
-        milliseconds_per_image: Mean over seeds of the inference time.
+        milliseconds_per_image: Mean over seeds of the time of a picture in a batch, passed as the library does.
         run_ids: In order of seeds, those without scores included.
         test: Scores on the test part (mean over the models that were evaluated), None as long as nobody looked.
         notes: Sentences for the person.

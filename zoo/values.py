@@ -330,7 +330,8 @@ class RunRecord:
         trainable_weights: Scalar weights given to an optimiser, most over the phases.
         total_weights: Scalar weights of the model.
         seconds: Wall time.
-        milliseconds_per_image: Median time of a picture in a batch; of the backbone alone where that was run.
+        milliseconds_per_image: Median time of a picture in a batch, passed as `zoo.forward` does; of the backbone alone
+            where that was run.
         environment: Versions, backend, threads.
         started: ISO 8601, UTC.
         explanation: Why it did not learn, or why it is too good; None for a score that asks for no explanation.

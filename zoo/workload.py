@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from zoo.contracts import Phase
 
 STEP: Mapping[str, float] = {"all": 3.0, "batch-norm": 2.3, "bias": 2.3, "low-rank": 3.0}
-"""Forward passes that a training step takes, by what is open; `benchmarks/kernels.py` measures them."""
+"""Passes as Keras makes them that a training step takes, by what is open; `benchmarks/kernels.py` measures them."""
 
 ADAPTING = 0.3
-"""Forward passes more where statistics adapt, for a step and for a picture whose statistics are taken."""
+"""Such passes more where statistics adapt, for a step and for a picture whose statistics are taken."""
 
 TRACE, TRACE_PREDICT = 8.0, 3.0
 """Tracing a training step and a forward pass of a whole network, in times that building it took: a rough guess."""
@@ -48,6 +48,7 @@ class Network:
         forward: Seconds for one picture in a full batch.
         build: Seconds that building took.
         timed: Whether `forward` was timed for this plan; else it is from finished runs.
+        unfolded: Times `forward` that a pass takes in which BatchNorm is not folded into convolutions, at most.
     """
 
     blocks: int
@@ -58,6 +59,7 @@ class Network:
     forward: float
     build: float
     timed: bool
+    unfolded: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +245,7 @@ def _add(sums: _Sums, job: Job, network: Network, train: int, validation: int) -
     for phase in job.phases:
         boundary = max(0, network.blocks - max(0, phase.open_blocks))
         if phase.re_estimated_blocks:
-            sums.frozen += train * network.forward
+            sums.frozen += train * network.forward * network.unfolded
         _add_frozen(sums, job, network, boundary, train, validation, phase)
         _add_training(sums, job, network, boundary, train, validation, phase)
 
@@ -279,7 +281,7 @@ def _add_training(
     above = network.forward * network.shares[boundary]
     step = STEP[phase.open_weights] + (ADAPTING if phase.batch_norm == "adapting" else 0.0)
     taken = min(train, PRECISE_PICTURES) * (1.0 + ADAPTING) if phase.statistics == "precise" else 0.0
-    sums.training += phase.epochs * above * (train * step + taken + validation)
+    sums.training += phase.epochs * above * (network.unfolded * (train * step + taken) + validation)
     key = (job.graph, f"{job.purpose}:{phase.open_weights}:{phase.batch_norm}", boundary)
     if key not in sums.purposes or phase.open_weights == "low-rank":
         sums.purposes.add(key)

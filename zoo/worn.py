@@ -1,4 +1,4 @@
-"""Layers that wear a subclass of their own class for a while, so that they behave otherwise in training.
+"""Layers that wear a subclass of their own class for a while, so that they behave otherwise.
 
 Keras has no flag for what a phase may need (gamma and beta trained on fixed statistics, a drop layer that is silent). A
 layer's class can be exchanged for a subclass with another `call`; weights, names and graph stay, and the class that it

@@ -6,6 +6,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
+from side_by_side.comparing import LIMITS
 from side_by_side.table import columns
 from zoo.events import DataReady, EpochEnded, Event, Progress, RunEnded, RunStarted, Stage
 
@@ -108,7 +109,7 @@ def table(runs: list[Measured]) -> str:
     limits = {run.repeat: run for run in runs if run.contender == "limit"}
     for run in runs:
         parts: dict[str, list[float]] = run.answer.get("parts") or {}
-        if run.contender == "limit" or not parts:
+        if run.contender in LIMITS or not parts:
             continue
         lines: list[tuple[str, ...]] = [
             (f"{run.contender}, repeat {run.repeat + 1}", "times", "seconds", "CPU seconds")

@@ -45,10 +45,15 @@ GRIDS = (
         backbones=LITE,
         heads=("gap", "concat-pool"),
         rates=(3e-4, 1e-3, 3e-3),
-        contenders=("peer", "tuner", "limit"),
+        contenders=("peer", "tuner", "limit", "limit-folded"),
         goals={"peer": 25.0, "limit": 1.5},
     ),
-    Scenario(name="frozen-1", title="one frozen row", contenders=("peer", "tuner", "limit"), goals={"peer": 4.5}),
+    Scenario(
+        name="frozen-1",
+        title="one frozen row",
+        contenders=("peer", "tuner", "limit", "limit-folded"),
+        goals={"peer": 4.5},
+    ),
     Scenario(name="top-1", title="one row, the top block open", policies=("unfreeze-top-k:k=1",), goals={"peer": 2.0}),
     Scenario(
         name="top-4", title="one row, the top four blocks open", policies=("unfreeze-top-k:k=4",), goals={"peer": 2.0}

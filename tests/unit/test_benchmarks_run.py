@@ -246,16 +246,18 @@ def test_work_survives_its_file(tmp_path: Path) -> None:
 
 
 def test_a_grid_beside_peer_and_limit(tmp_path: Path, photos: Path) -> None:
-    """All three train or pass the same pictures; ratios, accuracies and memory are printed and written."""
+    """All four train or pass the same pictures; ratios, accuracies and memory are printed and written."""
     text, found = grid(
         tmp_path, "frozen-1", "--data", str(photos), "--backbone", SMALL, "--epochs", "1", "--repeats", "1"
     )
     assert found["pictures"] == {"train": 34, "validation": 7, "test": 7, "classes": 2}
-    assert [run["contender"] for run in found["runs"]] == ["ours", "peer", "limit"]
-    assert [len(run["rows"]) for run in found["runs"]] == [1, 1, 0]
+    assert [run["contender"] for run in found["runs"]] == ["ours", "peer", "limit", "limit-folded"]
+    assert [len(run["rows"]) for run in found["runs"]] == [1, 1, 0, 0]
     assert all(row["epochs"] == 1 for run in found["runs"] for row in run["rows"])
-    assert [(ratio["over"], ratio["under"]) for ratio in found["ratios"]] == [("peer", "ours"), ("ours", "limit")]
-    assert set(found["runs"][2]["answer"]["parts"]) == {"import", "decode", "build", "trace and predict"}
+    pairs = [("peer", "ours"), ("ours", "limit"), ("ours", "limit-folded")]
+    assert [(ratio["over"], ratio["under"]) for ratio in found["ratios"]] == pairs
+    for limit in found["runs"][2:]:
+        assert set(limit["answer"]["parts"]) == {"import", "decode", "build", "trace and predict"}
     assert found["accuracies"][0]["rows"] == 1
     assert "34 training and 7 validation pictures, 1 epochs" in text
     for name in ("peer : ours", "ours : limit", "ours, peer"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 from typing import Any
 
 import keras
@@ -12,6 +14,7 @@ from zoo import folded as folding
 from zoo.forward import BATCH, forward, forward_batch
 from zoo.fused import AdaptingBatchNormalization, FixedBatchNormalization
 from zoo.low_rank import adapted
+from zoo.moments import Watch
 from zoo.padded import PaddingDepthwiseConv2D, UnpaddedInput
 from zoo.pointwise import PointwiseConv2D
 
@@ -60,6 +63,12 @@ def difference(model: Any, inputs: np.ndarray) -> float:
     return float(np.abs(forward(model, [inputs])[0] - expected).max() / np.abs(expected).max())
 
 
+@pytest.fixture(autouse=True)
+def cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a CPU; what is computed is the same on others."""
+    monkeypatch.setattr(folding, "computes_on_cpu", lambda: True)
+
+
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the convolutions that were folded, each time a function is traced."""
@@ -94,7 +103,7 @@ def test_every_kind_of_convolution_is_folded_with_equal_results(
     assert len(calls) == 1
 
 
-def test_a_function_is_traced_folded_once_for_each_type_of_input(calls: list[str]) -> None:
+def test_a_function_is_traced_folded_for_each_type_of_input(calls: list[str]) -> None:
     """Bytes after floats are folded too; the second batch of a type traces nothing."""
     model = network(keras.layers.Conv2D(6, 3, name="conv"))
     forward_batch(model, [pictures(model)])
@@ -174,6 +183,81 @@ def test_what_cannot_be_folded_exactly_stays(calls: list[str]) -> None:
         for one, other in zip(forward(model, [inputs]), expected, strict=True):
             assert np.abs(one - np.asarray(other, np.float32)).max() <= 0.02 * np.abs(one).max()
     assert calls == []
+
+
+class Twice(keras.layers.Layer):  # type: ignore[misc] # Keras is untyped
+    """Holds a layer that others use as well."""
+
+    def __init__(self, inner: Any) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def call(self, inputs: Any) -> Any:
+        """What the layer inside makes."""
+        return self.inner(inputs)
+
+
+@pytest.mark.parametrize("held", ["a nested model", "a composite layer", "a nested norm", "a pad used twice"])
+def test_layers_that_are_met_at_two_places_stay(held: str, calls: list[str]) -> None:
+    """In the graph and in a part of it, or twice in the graph: each place computes what it should."""
+    entry = keras.Input((12, 12, 4))
+    convolution = keras.layers.Conv2D(4, 3, padding="same", use_bias=False)
+    norm, pad = keras.layers.BatchNormalization(), keras.layers.ZeroPadding2D(((0, 1), (0, 1)))
+    x = norm(convolution(entry))
+    if held == "a nested model":
+        inside = keras.Input((12, 12, 4))
+        x = keras.Model(inside, convolution(inside))(x)
+    elif held == "a composite layer":
+        x = Twice(convolution)(x)
+    elif held == "a nested norm":
+        inside = keras.Input((12, 12, 4))
+        x = keras.Model(inside, norm(keras.layers.ReLU()(inside)))(x)
+    else:
+        deep = keras.layers.DepthwiseConv2D(3, strides=2)(pad(keras.layers.ReLU()(x)))
+        other = keras.layers.Conv2D(4, 3, strides=2)(pad(x))
+        x = keras.layers.Add()([deep, other])
+    model = drawn(keras.Model(entry, x))
+    assert difference(model, pictures(model)) <= TOLERANCE
+    assert len(calls) == (held == "a pad used twice")
+    assert Watch(model).measure(pictures(model)).features.shape == (BATCH, 4)
+
+
+def test_every_size_of_pictures_is_traced_folded(calls: list[str]) -> None:
+    """A network of unknown size computes each alike."""
+    entry = keras.Input((None, None, 4))
+    normed = keras.layers.BatchNormalization()(keras.layers.Conv2D(4, 3, name="conv")(entry))
+    model = drawn(keras.Model(entry, normed))
+    for side in (8, 12, 16):
+        inputs = np.random.default_rng(side).normal(size=(BATCH, side, side, 4)).astype(np.float32)
+        expected = np.asarray(model(inputs, training=False))
+        assert np.abs(forward_batch(model, [inputs])[0] - expected).max() <= TOLERANCE * np.abs(expected).max()
+    assert set(calls) == {"conv"}
+    assert len(calls) >= 2  # what TensorFlow has traced for all sizes serves the third
+
+
+def test_where_nothing_is_traced_all_passes_are_kerass_own(calls: list[str]) -> None:
+    """Eagerly, for debugging: the first pass and the second are equal to the bit."""
+    model = network(keras.layers.Conv2D(6, 3))
+    model.compile(run_eagerly=True)
+    first, second = (forward_batch(model, [pictures(model)])[0] for _ in range(2))
+    assert np.array_equal(first, second)
+    assert calls == []
+
+
+def test_threads_that_pass_at_a_time_do_not_meet(calls: list[str]) -> None:
+    """Models of the same layers in several threads: each gives what Keras does, and no layer stays dressed."""
+    for _ in range(5):
+        model = separable()
+        inputs = pictures(model)
+        expected = np.asarray(model(inputs, training=False))
+        classes = [type(layer) for layer in model.layers]
+        again = [keras.Model(model.inputs, model.outputs) for _ in range(3)]
+        with ThreadPoolExecutor(6) as threads:
+            found = list(threads.map(forward_batch, [*again, *again], repeat([inputs])))
+        for outputs in (*found, *(forward_batch(one, [inputs]) for one in again)):
+            assert np.abs(outputs[0] - expected).max() <= TOLERANCE * np.abs(expected).max()
+        assert [type(layer) for layer in model.layers] == classes
+    assert set(calls) == {"deep", "point"}
 
 
 def test_an_error_in_the_pass_leaves_stock_layers() -> None:

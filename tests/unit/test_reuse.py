@@ -211,10 +211,10 @@ def test_a_refused_network_is_tried_again(bench: Bench, tmp_path: Path) -> None:
     writer = Delivery(bench.build(bench.recipe()).assembly.deliverable())
 
     def refuse(rows: Any, delivered: Any) -> None:
-        raise ReceiptError(f"{len(rows)} pictures, {delivered.shape}", hint="none")
+        raise ReceiptError(f"{len(rows)} pictures from {rows[0]} to {rows[-1]}, {delivered.shape}", hint="none")
 
     for _ in range(2):
-        with pytest.raises(ReceiptError, match=f"{FEW if computes_on_cpu() else 48} pictures"):
+        with pytest.raises(ReceiptError, match=f"{FEW if computes_on_cpu() else 48} pictures from 0 to 47,"):
             writer.write(tmp_path, bench.pixels, refuse)
     assert not (tmp_path / "model.keras").exists()
 

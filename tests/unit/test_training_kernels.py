@@ -39,10 +39,12 @@ def onednn(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def stock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Layers wear none of the replacements any more."""
+    """Layers wear none of the replacements any more, and Adam is Keras' own."""
     monkeypatch.setattr("zoo.assembly.computes_with_onednn", lambda: False)
     monkeypatch.setattr("zoo.assembly.can_fuse", lambda _: False)
     monkeypatch.setattr("zoo.assembly.padded_pairs", lambda _: [])
+    for module in ("folded", "optimiser"):
+        monkeypatch.setattr(f"zoo.{module}.computes_on_cpu", lambda: False)
 
 
 def step(bench: Bench, policy: str, backbone: str, *, shift: float = 0.0) -> tuple[dict[str, np.ndarray], set[type]]:

@@ -98,6 +98,17 @@ def test_what_is_open_is_paid_in_every_epoch() -> None:
     assert found.memory == 7 + 10 * 100 + 4 * 50
 
 
+def test_steps_and_statistics_are_counted_in_passes_that_are_not_folded() -> None:
+    """Twice the time of a folded pass here, which is what validation and frozen features take."""
+    plain = {"net": dataclasses.replace(NETWORK, unfolded=2.0)}
+    top = Phase(name="top", epochs=4, learning_rate=1e-3, open_blocks=1)
+    found = told(changed(phases=(top,)), networks=plain)
+    assert found.frozen_seconds == pytest.approx(120 * 0.1 * 0.75)
+    assert found.training_seconds == pytest.approx(4 * 0.1 * 0.25 * (2 * 100 * STEP["all"] + 20))
+    once = Phase(name="head", epochs=4, learning_rate=1e-3, re_estimated_blocks=2)
+    assert told(changed(phases=(once,)), networks=plain).frozen_seconds == pytest.approx(0.1 * (2 * 100 + 120))
+
+
 def test_precise_statistics_are_paid_in_every_epoch_up_to_a_number_of_pictures() -> None:
     """A forward pass more over the training pictures, which normalises by the batch; of many, over some."""
     phase = Phase(name="bn", epochs=4, learning_rate=1e-3, open_blocks=2, batch_norm="adapting")

@@ -45,7 +45,7 @@ def diagnose(
 ) -> None:
     """Measure whether a backbone's BatchNorm statistics fit your pictures, and which policy to try. Trains nothing.
 
-    It costs less than two forward passes over the pictures that are looked at. Test pictures are not.
+    It costs about one and a half forward passes over the pictures that are looked at. Test pictures are not.
     """
     from zoo.cli.request import chosen, location
 
