@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from zoo.schema import Database
+    from zoo.values import Recipe
+
+_SHOWN = 5
+"""Runs that a message names, at most."""
 
 COMPLETE = ("finished", "not learning in inference mode")
 """Statuses of runs that have scores and need not be run again."""
@@ -60,7 +64,9 @@ class RunTable:
         fitting = [run_id for run_id in ids if text and run_id.startswith(text)]
         if len(fitting) == 1:
             return fitting[0]
-        raise _not_found(text, ids=ids, fitting=fitting)
+        raise _not_found(
+            text, ids=ids, fitting=[self._stored(run_id) for run_id in fitting[:_SHOWN]], more=len(fitting)
+        )
 
     def about(self, run_id: str) -> dict[str, Any]:
         """What `insert` was told about the data. Raises: RunNotFoundError."""
@@ -155,14 +161,21 @@ def _read(text: str) -> RunRecord:
     return dataclasses.replace(record, recipe=respelt(record.recipe))
 
 
-def _not_found(text: str, *, ids: Sequence[str], fitting: Sequence[str] = ()) -> RunNotFoundError:
+def _not_found(text: str, *, ids: Sequence[str], fitting: Sequence[RunRecord] = (), more: int = 0) -> RunNotFoundError:
     if fitting:
-        shown = ", ".join(fitting[:5]) + (", …" if len(fitting) > 5 else "")  # noqa: PLR2004 - a line's worth
-        return RunNotFoundError(f"{len(fitting)} runs begin with {text!r}: {shown}.", hint="Give more of the name.")
+        shown = ", ".join(record.id for record in fitting) + (", …" if more > len(fitting) else "")
+        told = "; ".join(f"{record.id[-6:]} is {_described(record.recipe)}" for record in fitting)
+        return RunNotFoundError(f"{more} runs begin with {text!r}: {shown}.", hint=f"Give more of the name: {told}.")
     near = difflib.get_close_matches(text, ids, n=3, cutoff=0.5)
-    hint = (
-        f"Did you mean {' or '.join(near)}?"
-        if near
-        else f"The store has {len(ids)} runs; `zoo leaderboard` lists them."
-    )
+    if near:
+        hint = f"Did you mean {' or '.join(near)}?"
+    else:
+        last = f", the last of them {', '.join(ids[-_SHOWN:])}" if ids else ""
+        hint = f"The store has {len(ids)} runs{last}. `zoo leaderboard --json` names all."
     return RunNotFoundError(f"There is no run named {text!r}.", hint=hint)
+
+
+def _described(recipe: Recipe) -> str:
+    """What the beginning of a run's name does not tell."""
+    rate = "" if recipe.learning_rate is None else f", rate {recipe.learning_rate}"
+    return f"head {recipe.head}, policy {recipe.policy}, augmentation {recipe.augmentation}{rate}, seed {recipe.seed}"

@@ -17,7 +17,7 @@ from zoo.backend import clean_state
 from zoo.delivery import FEW, Delivery
 from zoo.errors import ReceiptError, RecipeError, RunFormatError, TrainingError
 from zoo.evaluation import predict
-from zoo.forward import value_of
+from zoo.forward import BATCH, value_of
 from zoo.hookspecs import hookimpl
 from zoo.kernels import computes_on_cpu
 from zoo.plugins import load_catalog
@@ -217,6 +217,24 @@ def test_a_refused_network_is_tried_again(bench: Bench, tmp_path: Path) -> None:
         with pytest.raises(ReceiptError, match=f"{FEW if computes_on_cpu() else 48} pictures from 0 to 47,"):
             writer.write(tmp_path, bench.pixels, refuse)
     assert not (tmp_path / "model.keras").exists()
+
+
+@pytest.mark.parametrize(("count", "passes"), [(BATCH, 2), (BATCH + 1, 1)])
+def test_the_time_of_a_picture_is_never_that_of_tracing(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, passes: int
+) -> None:
+    """Where the first batch is the only one, there is a second pass, and that is timed."""
+    taken: list[float] = []
+
+    def timed(model: Any, pixels: Any) -> Any:
+        taken.append(100.0 / 10 ** len(taken))
+        return dataclasses.replace(predict(model, pixels), milliseconds_per_image=taken[-1])
+
+    monkeypatch.setattr(delivery_module, "predict", timed)
+    writer = Delivery(bench.build(bench.recipe()).assembly.deliverable())
+    writer.write(tmp_path, bench.pixels[:count], accept)
+    assert len(taken) == passes
+    assert writer.milliseconds_per_image == taken[-1]
 
 
 def test_models_of_one_graph_are_loaded_once(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

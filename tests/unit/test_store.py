@@ -156,8 +156,13 @@ def test_get_takes_the_beginning_of_a_name(store: Store) -> None:
     third = begin(store, seed=1)
     assert store.get("lite0-freeze-all-s1").id == third
     assert store.get(first).id == first
-    with pytest.raises(RunNotFoundError, match=f"2 runs begin with 'lite0-freeze-all-s0': {first}, {second}"):
+    with pytest.raises(RunNotFoundError, match=f"2 runs begin with 'lite0-freeze-all-s0': {first}, {second}") as caught:
         store.get("lite0-freeze-all-s0")
+    for run_id in (first, second):
+        assert f"{run_id[-6:]} is head gap, policy freeze-all, augmentation none, seed 0" in (caught.value.hint or "")
+    with pytest.raises(RunNotFoundError) as caught:
+        store.get("ghost")
+    assert f"The store has 3 runs, the last of them {first}, {second}, {third}." in (caught.value.hint or "")
 
 
 def test_get_says_what_is_near(store: Store) -> None:
