@@ -151,13 +151,14 @@ def _folding(convolution: KerasLayer, norm: KerasLayer, tell: Tell | None) -> It
             tell(convolution, norm, met.pop(), inputs)
         return inputs
 
-    with wearing(convolution, _dressed(convolution, convolve)), wearing(norm, _dressed(norm, passed)):
+    with wearing(convolution, _calling(convolution, convolve)), wearing(norm, _calling(norm, passed)):
         yield
 
 
-def _dressed(layer: KerasLayer, call: Any) -> type:  # noqa: ANN401 - a function
+def _calling(layer: KerasLayer, call: Any) -> type:  # noqa: ANN401 - a function
+    """A subclass of the layer's class with another `call`."""
     own: Any = type(layer)
-    return type(f"Folded{own.__name__}", (own,), {"call": call, "__module__": "zoo.worn"})
+    return type(f"Folded{own.__name__}", (own,), {"call": call, "__module__": __name__})
 
 
 def _is_plain(layer: KerasLayer) -> bool:

@@ -269,7 +269,9 @@ def _passed(
     chosen = np.arange(len(pictures)) if rows is None else np.asarray(rows, np.int64)
     size = min(batch_size, len(chosen)) if by_batch else batch_size
     with DRESSING, contextlib.ExitStack() as stack:
-        done = set() if by_batch or probe.seen is None else stack.enter_context(_folded(probe.body, probe.seen))
+        done = (
+            set() if by_batch or probe.seen is None else stack.enter_context(_large_maps_folded(probe.body, probe.seen))
+        )
         for part in _parts(probe.body):
             worn = None if id(part) in done else watched(part, probe.seen, by_batch=by_batch)
             if worn is not None:
@@ -277,7 +279,7 @@ def _passed(
         return list(_columns(probe, pictures, chosen, size, observe, task=task))
 
 
-def _folded(body: KerasModel, seen: Seen) -> contextlib.AbstractContextManager[set[int]]:
+def _large_maps_folded(body: KerasModel, seen: Seen) -> contextlib.AbstractContextManager[set[int]]:
     """Large maps need not be made just to be looked at in a few places: BatchNorm is folded there."""
     if not hasattr(body, "operations") or not computes_on_cpu():
         return contextlib.nullcontext(set())

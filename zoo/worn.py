@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from zoo.contracts import KerasLayer
 
-_WORN = frozenset({"zoo.fused", "zoo.padded", "zoo.pointwise", __name__})
+_WORN = frozenset({"zoo.folded", "zoo.fused", "zoo.padded", "zoo.pointwise", __name__})
 """Modules whose layers are only worn."""
 
 
