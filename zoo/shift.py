@@ -200,7 +200,9 @@ def divergence_interval(
     draws: int = 60,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """A 95 % bootstrap interval over pictures of `Shift.divergence`.
+    """A 95 % bootstrap interval over pictures of `Shift.divergence`, which lies in it.
+
+    Samples are looked at in some of the channels. So it is their spread that counts, laid around the divergence itself.
 
     Args:
         layers: Moments of n pictures, at least one layer.
@@ -211,9 +213,8 @@ def divergence_interval(
     """
     count = len(_chosen(layers[0].mean, rows))
     shares = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=draws) / count
-    wholes = (known or shift_of(layers, rows)).layers
-    found = []
-    for layer, whole in zip(layers, wholes, strict=True):
+    shift, found = known or shift_of(layers, rows), []
+    for layer, whole in zip(layers, shift.layers, strict=True):
         few = slice(None, None, max(1, layer.mean.shape[1] // CHANNELS))
         mean, square = (shares @ _chosen(table[:, few], rows) for table in (layer.mean, layer.square))
         stored = np.asarray(layer.stored_variance[few], np.float64) + layer.epsilon
@@ -225,8 +226,9 @@ def divergence_interval(
             for values, errors in ((away, whole.mean_error[few]), (ratio, whole.ratio_error[few]))
         ]
         found.append(_divergence(*typical))
-    low, high = np.quantile(np.median(found, axis=0), [0.025, 0.975])
-    return float(low), float(high)
+    low, middle, high = np.quantile(np.median(found, axis=0), [0.025, 0.5, 0.975])
+    around = shift.divergence + np.array([low, high]) - middle
+    return float(np.maximum(around[0], 0.0)), float(around[1])
 
 
 def _chosen(table: Array, rows: Sequence[int] | Array | None) -> Array:

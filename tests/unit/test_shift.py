@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from zoo.inputs import gain, response
-from zoo.shift import divergence_interval, layer_shift, pooled, shift_of
+from zoo.shift import CHANNELS, divergence_interval, layer_shift, pooled, shift_of
 
 
 @dataclass
@@ -95,6 +95,24 @@ def test_the_interval_holds_the_divergence() -> None:
     assert low < 1.0 < high  # of a mean that is one deviation off
     narrow = divergence_interval(many)
     assert narrow[1] - narrow[0] < (high - low) / 2
+
+
+@pytest.mark.parametrize("looked_at", [0.5, 2.0])
+@pytest.mark.parametrize("count", [10, 600])
+def test_what_is_measured_lies_in_its_interval(count: int, looked_at: float) -> None:
+    """Though of a wide layer only each fourth channel is drawn again, and these may be shifted less or more."""
+    layer = drawn(count, channels=4 * CHANNELS)
+    away = np.where(np.arange(4 * CHANNELS) % 4, 1.0, looked_at)
+    layer.square += 2 * away * layer.mean + away**2
+    layer.mean += away
+    low, high = divergence_interval([layer])
+    assert 0.0 < low < shift_of([layer]).divergence < high
+
+
+def test_the_interval_of_no_shift_is_narrow_and_not_below_zero() -> None:
+    """Pictures that fit their statistics."""
+    low, high = divergence_interval([drawn(600, seed=seed) for seed in range(5)])
+    assert 0.0 <= low <= high < 0.01
 
 
 @pytest.mark.parametrize(
