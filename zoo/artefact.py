@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
-import hashlib
 import io
 import json
 import os
 import zipfile
 import zlib
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from zoo.backend import without_tensorflow
 from zoo.errors import RunFormatError, StoreError, TrainingError
@@ -28,10 +24,6 @@ MODEL = "model.keras"
 CARD = "card.json"
 WEIGHTS = "model.weights.h5"
 """Where a file of Keras has its weights."""
-
-LARGE = 1 << 29
-"""Bytes of a file from which on it is left to Keras, which need not hold all of it in memory."""
-
 
 _UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, OSError, EOFError, zipfile.BadZipFile, zlib.error)
 """What loading a file raises that is damaged, or holds what plain Keras does not know."""
@@ -59,8 +51,13 @@ def write_draft(model: KerasModel, folder: Path) -> Path:
     try:
         model.save(draft)
     except OSError as error:
-        raise StoreError(f"The model cannot be written to {draft}: {error}.", hint="Is the disk full?") from error
+        raise cannot_write(draft, error) from error
     return draft
+
+
+def cannot_write(draft: Path, error: OSError) -> StoreError:
+    """What is said where a draft cannot be written."""
+    return StoreError(f"The model cannot be written to {draft}: {error}.", hint="Is the disk full?")
 
 
 def load_draft(draft: Path, model: KerasModel) -> KerasModel:
@@ -77,7 +74,7 @@ def load_draft(draft: Path, model: KerasModel) -> KerasModel:
         ) from error
     for mine, loaded in zip(model.weights, again.weights, strict=True):
         if value_of(mine).tobytes() != value_of(loaded).tobytes():
-            raise _other_weight(mine)
+            raise other_weight(mine)
     return again
 
 
@@ -87,12 +84,12 @@ def check_draft(draft: Path, model: KerasModel, places: Sequence[str]) -> None:
     Args:
         draft: Of `write_draft`.
         model: Whose weights it must hold.
-        places: Path in the file of each weight, of `places_of`.
+        places: Path in the file of each weight, as in `zoo.template.Template.names`.
     """
-    with _tensors(draft) as tensors:
+    with open_weights(draft) as tensors:
         for mine, place in zip(model.weights, places, strict=True):
             if tensors[place][()].tobytes() != value_of(mine).tobytes():
-                raise _other_weight(mine)
+                raise other_weight(mine)
 
 
 def graph_of(draft: Path) -> bytes:
@@ -104,115 +101,34 @@ def graph_of(draft: Path) -> bytes:
         raise RunFormatError(f"{draft} cannot be read: {error}.", hint="Run the recipe again.") from error
 
 
-def places_of(draft: Path, model: KerasModel, again: KerasModel) -> tuple[str, ...] | None:
-    """Where a saved file has each weight of a model; None if that cannot be told.
-
-    Mostly no two weights hold the same, and the bytes in a place say whose it is. If some do, every weight is given its
-    number and the weights are saved once more: what a place holds is the number of its weight.
-
-    Args:
-        draft: A file of the model.
-        model: Whose weights the file holds.
-        again: A model of `load_draft`, whose weights may be lost afterwards.
-    """
-    owners = {_mark(value_of(weight)): number for number, weight in enumerate(model.weights)}
-    if len(owners) == len(model.weights):
-        with _tensors(draft) as tensors:
-            found = {owners.get(_mark(tensors[place][()])): place for place in _names(tensors)}
-            told = len(found) == len(_names(tensors)) and sorted(found, key=str) == sorted(owners.values(), key=str)
-        if told:
-            return tuple(found[number] for number in range(len(found)))
-    return _numbered(again, draft.parent)
-
-
-def _mark(value: Any) -> tuple[tuple[int, ...], str, bytes]:  # noqa: ANN401 - an array
-    return value.shape, str(value.dtype), hashlib.sha256(value.tobytes()).digest()
-
-
-def _numbered(again: KerasModel, folder: Path) -> tuple[str, ...] | None:
-    """As `places_of`, by numbers instead of weights."""
-    trial = folder / "numbered.weights.h5"
-    for number, variable in enumerate(again.weights):
-        variable.assign(np.full(variable.shape, number, dtype=value_of(variable).dtype))
-    found: dict[int, str] = {}
-    try:
-        again.save_weights(trial)
-        with _open_hdf5(trial) as tensors:
-            for place in _names(tensors):
-                values = tensors[place][()]
-                if values.dtype.kind not in "fiub":  # bfloat16, which HDF5 does not know
-                    return None
-                if not values.size or int(values.flat[0]) in found or (values != values.flat[0]).any():
-                    return None
-                found[int(values.flat[0])] = place
-    finally:
-        trial.unlink(missing_ok=True)
-    known = sorted(found) == list(range(len(again.weights)))
-    return tuple(found[number] for number in range(len(found))) if known else None
-
-
-def rewrite_draft(model: KerasModel, folder: Path, *, like: Path, places: Sequence[str]) -> Path | None:
-    """As `write_draft`, with all but the weights taken from a file of the same graph; None if that cannot be done.
-
-    Args:
-        model: Whose weights are written.
-        folder: Of the draft.
-        like: A file that Keras wrote of this model, with other weights.
-        places: Path in the file of each weight, of `places_of`.
-    """
-    draft = folder / f"draft-{MODEL}"
-    try:
-        if like.stat().st_size > LARGE:
-            return None
-        with zipfile.ZipFile(like) as archive:
-            parts = {name: archive.read(name) for name in archive.namelist()}
-        if set(parts) != {"metadata.json", "config.json", WEIGHTS}:  # assets of layers, which nobody knows here
-            return None
-        weights = io.BytesIO(parts.pop(WEIGHTS))
-        with _open_hdf5(weights, "r+") as tensors:
-            for mine, place in zip(model.weights, places, strict=True):
-                value, tensor = value_of(mine), tensors[place]
-                if (tensor.shape, tensor.dtype) != (value.shape, value.dtype):
-                    return None
-                if tensor[()].tobytes() != value.tobytes():
-                    tensor[...] = value
-        told = json.loads(parts["metadata.json"])
-        told["date_saved"] = dt.datetime.now().strftime("%Y-%m-%d@%H:%M:%S")  # noqa: DTZ005 - as Keras writes it
-        parts["metadata.json"] = json.dumps(told).encode()
-        with zipfile.ZipFile(draft, "w") as archive:
-            for name, part in parts.items():
-                archive.writestr(name, part)
-            archive.writestr(WEIGHTS, weights.getbuffer())
-    except _UNREADABLE:
-        return None
-    return draft
-
-
 def publish(draft: Path, folder: Path) -> None:
     """Gives a draft the name of a finished model."""
     os.replace(draft, folder / MODEL)  # noqa: PTH105 - atomic on every system
 
 
 @contextlib.contextmanager
-def _tensors(path: Path) -> Iterator[Any]:
-    with zipfile.ZipFile(path) as archive, _open_hdf5(io.BytesIO(archive.read(WEIGHTS))) as file:
+def open_weights(path: Path) -> Iterator[Any]:
+    """The weights in a file of Keras, an open HDF5 file."""
+    with zipfile.ZipFile(path) as archive, open_hdf5(io.BytesIO(archive.read(WEIGHTS))) as file:
         yield file
 
 
-def _open_hdf5(source: Any, mode: str = "r") -> Any:  # noqa: ANN401 - a path or a stream; an HDF5 file
-    """An HDF5 file, open."""
+def open_hdf5(source: Any) -> Any:  # noqa: ANN401 - a path or a stream; an HDF5 file
+    """An HDF5 file, open to be read."""
     import h5py
 
-    return h5py.File(source, mode)
+    return h5py.File(source, "r")
 
 
-def _names(file: Any) -> list[str]:  # noqa: ANN401 - an HDF5 file
-    names: list[str] = []
-    file.visititems(lambda name, item: names.append(name) if hasattr(item, "dtype") else None)
-    return names
+def hdf5_arrays(file: Any) -> dict[str, Any]:  # noqa: ANN401 - an HDF5 file and its data sets
+    """All arrays in an HDF5 file, by path, as h5py gives them."""
+    found: dict[str, Any] = {}
+    file.visititems(lambda name, item: found.__setitem__(name, item) if hasattr(item, "dtype") else None)
+    return found
 
 
-def _other_weight(mine: Any) -> TrainingError:  # noqa: ANN401 - a Keras variable
+def other_weight(mine: Any) -> TrainingError:  # noqa: ANN401 - a Keras variable
+    """What is said where a file holds another weight than the network."""
     return TrainingError(f"The saved model has another {mine.path!r} than the trained one.", hint="Report this.")
 
 

@@ -100,14 +100,20 @@ def _by_chunks(figures: Callable[[UInt8Array], Array], pixels: UInt8Array, rows:
 
 def _tones(pixels: UInt8Array) -> Array:
     """Mean and deviation of every channel, from every fourth pixel."""
-    some = np.asarray(pixels[:, ::_STRIDE, ::_STRIDE], np.float64)
-    return np.column_stack([some.mean(axis=(1, 2)), some.std(axis=(1, 2))])
+    return _spread(pixels[:, ::_STRIDE, ::_STRIDE].reshape(len(pixels), -1, pixels.shape[-1]))
 
 
 def _border(pixels: UInt8Array) -> Array:
     """Mean and deviation of every channel along the outermost pixels."""
-    rim = np.concatenate([pixels[:, 0], pixels[:, -1], pixels[:, :, 0], pixels[:, :, -1]], axis=1).astype(np.float64)
-    return np.column_stack([rim.mean(axis=1), rim.std(axis=1)])
+    return _spread(np.concatenate([pixels[:, 0], pixels[:, -1], pixels[:, :, 0], pixels[:, :, -1]], axis=1))
+
+
+def _spread(pixels: UInt8Array) -> Array:
+    """Mean and deviation of every channel of (n, pixels, channels): sums of whole numbers, channel by channel."""
+    values = np.ascontiguousarray(np.moveaxis(pixels, -1, 1))
+    mean = values.mean(axis=2, dtype=np.float64)
+    squares = np.square(values, dtype=np.uint16).mean(axis=2, dtype=np.float64)
+    return np.column_stack([mean, np.sqrt(np.maximum(squares - np.square(mean), 0.0))])
 
 
 def reached(

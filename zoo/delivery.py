@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.artefact import MODEL, check_draft, graph_of, load_draft, places_of, publish, rewrite_draft, write_draft
+from zoo.artefact import check_draft, graph_of, load_draft, publish, write_draft
 from zoo.evaluation import predict
 from zoo.events import Stage, ignore
 from zoo.forward import BATCH, value_of
 from zoo.kernels import computes_on_cpu
+from zoo.template import Template, template_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,8 +47,7 @@ class Delivery:
         self._model = model
         self._graph = b""
         self._text = ""
-        self._places: tuple[str, ...] | None = None
-        self._file: Path | None = None
+        self._template: Template | None = None
         self.milliseconds_per_image = milliseconds_per_image
 
     def write(
@@ -66,20 +66,21 @@ class Delivery:
             TrainingError: If the file cannot be loaded again with equal weights.
             StoreError: If the folder cannot be written.
         """
-        draft = self._rewritten(folder) or write_draft(self._model, folder)
-        if self._places is not None and graph_of(draft) == self._graph:
-            check_draft(draft, self._model, self._places)
-        else:
-            observe(Stage("trying the saved model"))
-            self._try_whole(draft, pixels, check)
+        draft = self._filled(folder)
+        if draft is None:
+            draft = write_draft(self._model, folder)
+            if self._template is not None and graph_of(draft) == self._graph:
+                check_draft(draft, self._model, self._template.names)
+            else:
+                observe(Stage("trying the saved model"))
+                self._try_whole(draft, pixels, check)
         publish(draft, folder)
-        self._file = folder / MODEL
 
-    def _rewritten(self, folder: Path) -> Path | None:
-        """A draft that is the last file with other weights, which is faster than Keras is; None where it cannot be."""
-        if self._places is None or self._file is None or self._model.to_json() != self._text:
+    def _filled(self, folder: Path) -> Path | None:
+        """A draft that is the first file with other weights, read again; None where it cannot be had that way."""
+        if self._template is None or self._model.to_json() != self._text:
             return None
-        return rewrite_draft(self._model, folder, like=self._file, places=self._places)
+        return self._template.fill(self._model, folder)
 
     def _try_whole(self, draft: Path, pixels: Array, check: Callable[[Array, Array], None]) -> None:
         again = load_draft(draft, self._model)
@@ -98,4 +99,4 @@ class Delivery:
                 predicted = predict(again, pixels[rows])
             self.milliseconds_per_image = predicted.milliseconds_per_image
         self._graph, self._text = graph_of(draft), self._model.to_json()
-        self._places = places_of(draft, self._model, again)
+        self._template = template_of(draft, self._model, again)

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo import nearness, not_learning, too_good
+from zoo import evidence, nearness, not_learning, too_good
 from zoo.events import Note, Stage, ignore
+from zoo.evidence import spread
 from zoo.forward import value_of
 from zoo.nearness import nearest_labels
 from zoo.proof import remedy_of_lag
 from zoo.run_facts import Facts, at_chance
 from zoo.threads import on_one_thread
-from zoo.values import PARTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
     from zoo.dataset import Dataset
     from zoo.errors import DivergedError
     from zoo.events import Observer
+    from zoo.evidence import Compared
     from zoo.explanations import Explanation
-    from zoo.nearness import Likeness
     from zoo.prefix import FeatureCache
     from zoo.training import Trained
     from zoo.values import EpochRecord, Receipt, Recipe, Scores, Side
 
     Array = np.ndarray[Any, Any]
-    Evidence = tuple[list[tuple[Likeness, Array, Array]], dict[str, float]]
+    Evidence = tuple[list[Compared], dict[str, float]]
 
 KNOWN = (2000, 1000)
 """Most training and validation pictures that are looked at where nothing has to be run for it."""
@@ -83,12 +83,14 @@ class Looks:
     Attributes:
         neighbours: Accuracy of the nearest neighbour by features.
         evidence: How near the two sides lie to each other, and what trivial cues reach.
+        pictures: The same of pictures alone, whatever the backbone.
         frozen: How many rows have run that may have left features.
         missed: How many had, when features were looked for and not found: nobody looks again before there are more.
     """
 
     neighbours: dict[tuple[str, ...], dict[str, float]] = field(default_factory=dict)
     evidence: dict[tuple[str, ...], Evidence] = field(default_factory=dict)
+    pictures: dict[tuple[str, ...], tuple[Compared, dict[str, float]]] = field(default_factory=dict)
     frozen: dict[tuple[str, ...], int] = field(default_factory=dict)
     missed: dict[tuple[str, ...], int] = field(default_factory=dict)
 
@@ -226,28 +228,24 @@ class _Found:
     validation_rows: Array
 
 
-def _rows(count: int, most: int) -> Array:
-    """Evenly spread over a side."""
-    return np.unique(np.linspace(0, count - 1, min(most, count)).astype(np.int64))
-
-
 def _features(done: Done, cache: FeatureCache, *, sample: bool) -> _Found | None:
     """Of the backbone as it was before training: from the cache, else of a sample if that is wanted."""
-    from zoo.prefix import pass_through
+    from zoo.prefix import fingerprint, pass_through
 
     assembly, sides = done.built.assembly, done.sides
     whole = assembly.prefix(len(assembly.blocks))
     with _at_start(done):
         paths = [path for path in (assembly.path(len(assembly.blocks)), (whole,)) if _is_pooled(path)] + [(whole,)]
         for path in paths:
-            known = [cache.peek(path, key=side.key) for side in sides]
+            prints = [fingerprint(model) for model in path]
+            known = [cache.peek(prints, key=side.key) for side in sides]
             if all(one is not None for one in known):
-                rows = [_rows(len(side.labels), most) for side, most in zip(sides, KNOWN, strict=True)]
+                rows = [spread(len(side.labels), most) for side, most in zip(sides, KNOWN, strict=True)]
                 tensors = [_pooled(one, chosen) for one, chosen in zip(known, rows, strict=True)]
                 return _Found(*tensors, *rows)
         if not sample:
             return None
-        rows = [_rows(len(side.labels), most) for side, most in zip(sides, SAMPLE, strict=True)]
+        rows = [spread(len(side.labels), most) for side, most in zip(sides, SAMPLE, strict=True)]
         made = [pass_through((whole,), side.pixels[chosen]) for side, chosen in zip(sides, rows, strict=True)]
         return _Found(*(_pooled(tensors, slice(None)) for tensors in made), *rows)
 
@@ -306,7 +304,7 @@ def _too_good(
         if _is_pretrained(done.recipe):
             found = found or _features(done, cache, sample=True)
             looks.neighbours[key] = _neighbour(done, found)
-        looks.evidence[key] = _evidence(done, dataset, found)
+        looks.evidence[key] = _evidence(done, dataset, found, looks)
     likenesses, reached = looks.evidence[key]
     suspicion = too_good.Suspicion(
         accuracy=accuracy,
@@ -333,23 +331,16 @@ def _left(done: Done, cache: FeatureCache, looks: Looks) -> _Found | None:
     return found
 
 
-def _evidence(done: Done, dataset: Dataset, found: _Found | None) -> Evidence:
+def _evidence(done: Done, dataset: Dataset, found: _Found | None, looks: Looks) -> Evidence:
     """How near the sides lie to each other, and what trivial cues reach."""
-    rows = [_rows(len(side.labels), most) for side, most in zip(done.sides, KNOWN, strict=True)]
-    small = [nearness.thumbnails(side.pixels, chosen) for side, chosen in zip(done.sides, rows, strict=True)]
-    likenesses = [(nearness.by_thumbnails(*small), rows[1], rows[0])]
-    if found is not None:
-        by_features = nearness.by_features(found.train, found.validation)
-        likenesses.insert(0, (by_features, found.validation_rows, found.train_rows))
-    pictures = [
-        [dataset.report.table.pictures[dataset.indices(part)[row]] for row in chosen.tolist()]
-        for part, chosen in zip(PARTS, rows, strict=False)
-    ]
-    from zoo import cues  # SciPy takes a moment to import
-
-    told = cues.cues_of(*zip(pictures, (side.pixels for side in done.sides), rows, strict=True))
-    labels = done.sides[0].labels[rows[0]], done.sides[1].labels[rows[1]]
-    return likenesses, cues.reached(told, *labels, classes=len(done.recipe.classes))
+    key = tuple(side.key for side in done.sides)
+    if key not in looks.pictures:
+        looks.pictures[key] = evidence.of_pictures(dataset, done.sides, classes=len(done.recipe.classes), most=KNOWN)
+    likeness, reached = looks.pictures[key]
+    if found is None:
+        return [likeness], reached
+    by_features = nearness.by_features(found.train, found.validation)
+    return [(by_features, found.validation_rows, found.train_rows), likeness], reached
 
 
 def _neighbour(done: Done, found: _Found | None) -> dict[str, float]:

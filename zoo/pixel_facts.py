@@ -16,6 +16,7 @@ DARK = 32
 
 _RGB = 3  # channels, and dimensions of a picture
 _GREY_LEVELS = 2.0  # mean difference of channels that JPEG leaves in a grey picture
+_SPARSE = 16  # every so many pixels tell that most pictures are not of one colour
 _FLAT = 2.0  # range in which a picture counts as one colour
 
 
@@ -77,7 +78,8 @@ def _is_flat(values: Array, least: float, most: float) -> bool:
     allowed = _FLAT if most > 1 else 0.0
     if most - least <= allowed or values.ndim != _RGB:
         return most - least <= allowed
-    return float(np.ptp(values, axis=(0, 1)).max()) <= allowed
+    few = values[::_SPARSE, ::_SPARSE]
+    return all(float(np.ptp(part, axis=(0, 1)).max()) <= allowed for part in (few, values))  # most end with the few
 
 
 def _is_grey(values: Array, most: float) -> bool:

@@ -11,9 +11,11 @@ import psutil
 
 from zoo import disk_space, environment
 from zoo.backend import clean_state, require_keras
-from zoo.building import plan_phases, size_of
+from zoo.building import choose_weights, plan_phases, size_of
 from zoo.comparison import POLICIES, dataset_of
+from zoo.contracts import Weights
 from zoo.disk_cache import open_cache
+from zoo.errors import ZooError
 from zoo.lineup import check_settings, combinations, lines_of, recipe_of
 from zoo.plugins import load_catalog
 from zoo.progress import for_python
@@ -125,7 +127,21 @@ def _forecast(recipes: Sequence[Recipe], dataset: Dataset, catalog: Catalog, sto
         free=disk_space.free(dataset.cache.folder if dataset.cache is not None else store.directory),
         base_memory=base,
         workers=workers,
+        downloads=_downloads(waiting, catalog),
     )
+
+
+def _downloads(waiting: Sequence[Recipe], catalog: Catalog) -> tuple[str, ...]:
+    """Weights that come with no installed package, each once."""
+    found: dict[str, None] = {}
+    for recipe in waiting:
+        choice = None
+        with contextlib.suppress(ZooError):  # a file that is not there fails its rows, which say so
+            choice = choose_weights(catalog.backbone(recipe.backbone.name), recipe.backbone)
+        if isinstance(choice, Weights) and not choice.bundled:
+            size = f" ({choice.megabytes:.0f} MB)" if choice.megabytes else ""
+            found[f"{recipe.backbone.name} {choice.id}{size}"] = None
+    return tuple(found)
 
 
 @contextlib.contextmanager

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 GIB = 1 << 30
 
+FROZEN, HEADS = "computing frozen features", "the head's part"
+
 _IDLE = frozenset({"name", "seed", "trainable"})  # what in a configuration changes nothing in inference mode
 
 _WARM = 3  # batches that are too few to time
@@ -130,11 +132,9 @@ class FeatureCache:
             self._tell_too_large(path, pixels)
         return Features(stored=stored, pixels=pixels, path=path)
 
-    def peek(self, path: Sequence[KerasModel], *, key: str) -> Arrays | None:
-        """What `features` would give without running anything, all rows; None where it is not there."""
-        for mark in map(fingerprint, path):
-            key = f"{key}:{mark}"
-        return self._known(key)
+    def peek(self, prints: Sequence[str], *, key: str) -> Arrays | None:
+        """What `features` would give for models of these fingerprints, all rows; None where it is not there."""
+        return self._known(":".join([key, *prints]))
 
     def view(
         self,
@@ -177,7 +177,7 @@ class FeatureCache:
                 stored = tuple(np.empty(shape, part.dtype) for shape, part in zip(shapes, parts, strict=True))
             for tensor, part in zip(stored, parts, strict=True):
                 tensor[order[rows]] = part
-            self.observe(Progress("computing frozen features", rows.stop, len(order)))
+            self.observe(Progress(FROZEN, rows.stop, len(order)))
         self._entries[key] = stored
         self._make_room()
         return stored
@@ -200,7 +200,7 @@ class FeatureCache:
             first = self._made(names[0], path[:1], [pixels], about)
         if first is None:
             return self._made(names[1], path, [pixels], about)
-        small = about and {**about, "boundary": f"{about.get('boundary', '')} and the head's front"}
+        small = about and {**about, "boundary": f"{about.get('boundary', '')}, {HEADS}"}
         return self._made(names[1], path[1:], first, small)
 
     def _disk_key(self, name: str) -> str:
@@ -230,7 +230,7 @@ class FeatureCache:
             told = {**about, "pictures": len(source[0])} if about else {}
             with disk.create(self._disk_key(name), kind="features", shapes=shapes, dtypes=kinds, about=told) as draft:
                 if draft is not None:
-                    self._fill(draft.arrays, path, source)
+                    self._fill(draft.arrays, path, source, about)
             found = disk.find(self._disk_key(name)) if draft is not None else None
             if found is not None:
                 self._entries[name] = found
@@ -238,14 +238,23 @@ class FeatureCache:
         if _bytes(shapes, kinds) > self.limit:
             return None
         stored = tuple(np.empty(shape, kind) for shape, kind in zip(shapes, kinds, strict=True))
-        self._fill(stored, path, source)
+        self._fill(stored, path, source, about)
         self._entries[name] = stored
         self._make_room()
         return stored
 
-    def _fill(self, stored: Arrays, path: Sequence[KerasModel], source: Sequence[np.ndarray[Any, Any]]) -> None:
+    def _fill(
+        self,
+        stored: Arrays,
+        path: Sequence[KerasModel],
+        source: Sequence[np.ndarray[Any, Any]],
+        about: Mapping[str, str | int] | None,
+    ) -> None:
         count, seconds = len(source[0]), []
-        self.observe(Progress("computing frozen features", 0, count))
+        task = f"{FROZEN}, {about['part']}" if about and "part" in about else FROZEN
+        if about and HEADS in str(about.get("boundary")):
+            task = f"{task}, {HEADS}"
+        self.observe(Progress(task, 0, count))
         for rows in batches(count):
             parts = [tensor[rows] for tensor in source]
             began = time.perf_counter()
@@ -254,7 +263,7 @@ class FeatureCache:
             seconds.append(time.perf_counter() - began)
             for tensor, part in zip(stored, parts, strict=True):
                 tensor[rows] = part
-            self.observe(Progress("computing frozen features", rows.stop, count))
+            self.observe(Progress(task, rows.stop, count))
         if len(seconds) > _WARM:
             self.paces[path[0]] = statistics.median(seconds[1:]) / BATCH  # the first pass traces the graph
 

@@ -98,6 +98,12 @@ def untrained(layers: int) -> Verdict:
     return Verdict("untrained", "weights are random", reason, "Take pretrained weights, or train from scratch.")
 
 
+_FITTING = (
+    "Take any policy: the statistics do not keep a frozen backbone from learning here. Whether training more of it "
+    "scores higher is another question, which the advice is about."
+)
+
+
 def _statistics(shift: Overall, effect: Effect | None, *, wrong: bool) -> Verdict:
     measured = (
         f"Divergence {shift.divergence:.3g} nats in the median over layers (95 % interval {shift.low:.2g} to "
@@ -107,7 +113,7 @@ def _statistics(shift: Overall, effect: Effect | None, *, wrong: bool) -> Verdic
     if effect is not None:
         measured += f" {_effect_words(effect)}"
     if shift.low <= SHIFTED and not gains(effect):
-        return Verdict("fit", "statistics fit", measured, good=True)
+        return Verdict("fit", "statistics fit", measured, _FITTING, good=True)
     if wrong:
         remedy = "Mend the inputs first; then diagnose again."
     elif gains(effect):

@@ -134,6 +134,8 @@ class Forecast:
         models: Bytes of the models of all runs to come.
         free: Bytes that are free where the cache is.
         jobs: Worker processes.
+        downloads: Pretrained weights that no installed package carries, `backbone weights (size)`: they are fetched on
+            first use.
     """
 
     runs: int
@@ -151,6 +153,7 @@ class Forecast:
     models: int
     free: int
     jobs: int = 1
+    downloads: tuple[str, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -185,6 +188,7 @@ def forecast(
     free: int,
     base_memory: int,
     workers: int = 1,
+    downloads: Sequence[str] = (),
 ) -> Forecast:
     """Adds up what runs will take.
 
@@ -199,6 +203,7 @@ def forecast(
         free: Bytes that are free on the disk of the cache.
         base_memory: Bytes of a process that has imported the backend.
         workers: Worker processes.
+        downloads: As in `Forecast`.
     """
     sums = _Sums(other=START + decode if jobs else 0.0)
     for job in jobs:
@@ -231,6 +236,7 @@ def forecast(
         models=sum(networks[job.network].weights for job in jobs),
         free=free,
         jobs=workers,
+        downloads=tuple(downloads),
     )
 
 

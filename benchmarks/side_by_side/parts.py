@@ -45,7 +45,7 @@ def part_of(event: Event) -> str | None:
     """What begins with an event; None where what was goes on."""
     if isinstance(event, Stage):
         return STAGES.get(event.text, event.text)
-    if isinstance(event, Progress) and event.task == "computing frozen features":
+    if isinstance(event, Progress) and event.task.startswith("computing frozen features"):
         return FROZEN
     return BEGUN.get(type(event))
 

@@ -85,3 +85,17 @@ def test_figures_made_by_chunks_are_those_of_all_at_once() -> None:
     pixels, rows = np.concatenate([noise(), noise(lighter=9)]), np.arange(1, 160, 2)
     for figures in (cues._tones, cues._border):
         assert np.array_equal(cues._by_chunks(figures, pixels, rows), figures(pixels[rows]))
+
+
+def test_tones_and_borders_are_means_and_deviations() -> None:
+    """Computed in whole numbers, they are what floating-point numbers give, for any number of channels."""
+    draw = np.random.default_rng(2)
+    for channels in (1, 2, 3, 4):
+        pixels = draw.integers(0, 256, (70, 21, 21, channels), dtype=np.uint8)
+        pixels[0] = 255
+        some = pixels[:, ::4, ::4].astype(np.float64)
+        rim = np.concatenate([pixels[:, 0], pixels[:, -1], pixels[:, :, 0], pixels[:, :, -1]], axis=1).astype(float)
+        wanted = np.column_stack([some.mean(axis=(1, 2)), some.std(axis=(1, 2))])
+        np.testing.assert_allclose(cues._by_chunks(cues._tones, pixels, np.arange(70)), wanted, rtol=1e-9, atol=1e-6)
+        wanted = np.column_stack([rim.mean(axis=1), rim.std(axis=1)])
+        np.testing.assert_allclose(cues._by_chunks(cues._border, pixels, np.arange(70)), wanted, rtol=1e-9, atol=1e-6)

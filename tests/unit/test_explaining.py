@@ -221,6 +221,23 @@ def done(bench: Any) -> Done:
     return Done(recipe, built, trained, scores, None, receipt, sides, start, momenta_of(built))
 
 
+def test_pictures_alone_are_looked_into_once_for_all_backbones(done: Done, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What two backbones on the same pictures share is looked up; other pictures are looked into."""
+    looked: list[str] = []
+
+    def of_pictures(dataset: Any, sides: Any, **given: Any) -> Any:
+        looked.append(sides[0].key)
+        return f"likeness of {sides[0].key}", {"all of them": 0.5}
+
+    monkeypatch.setattr(explaining.evidence, "of_pictures", of_pictures)
+    looks, others = explaining.Looks(), dataclasses.replace(done.sides[0], key="others")
+    rest = dataclasses.replace(done, sides=(others, done.sides[1]))
+    found = [explaining._evidence(one, None, None, looks) for one in (done, done, rest)]  # type: ignore[arg-type]
+    assert looked == [done.sides[0].key, "others"]
+    assert found[0] == found[1] == ([f"likeness of {done.sides[0].key}"], {"all of them": 0.5})
+    assert found[2][0] == ["likeness of others"]
+
+
 def test_features_are_those_before_training(done: Done, bench: Any) -> None:
     """The backbone is looked at as it was, and has its trained weights again afterwards, to the last bit."""
     assembly = done.built.assembly

@@ -233,3 +233,15 @@ def test_features_are_known_whatever_is_open(bench: Bench, passes: Callable[[], 
     assert passes()
     cache.features(built.assembly.path(4), bench.pixels, key="train")
     assert passes() == []
+
+
+def test_progress_says_whose_features_are_computed(bench: Bench) -> None:
+    """Training or validation pictures, and whether it is the whole backbone or the little that a head adds to it."""
+    told: list[Any] = []
+    cache = FeatureCache(observe=told.append)
+    for part in ("validation", "train"):
+        cache.features(path_of(bench), bench.pixels, key=part, about={"backbone": "tiny", "part": part})
+    cache.features(path_of(bench, "concat-pool"), bench.pixels, key="train", about=ABOUT)
+    tasks = [event.task.removeprefix("computing frozen features") for event in told if event.done == event.total]
+    head = ", the head's part"
+    assert tasks == [", validation", f", validation{head}", ", train", f", train{head}", f", train{head}"]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from rich.console import Console
 
 from zoo import planning
+from zoo.cli.render_forecast import show_forecast
 from zoo.contracts import Phase
 from zoo.errors import UsageError
 from zoo.workload import ADAPTING, ROW, START, STEP, Forecast, Job, Network, forecast
@@ -216,3 +219,18 @@ def test_an_unknown_option_is_named(photos: Path, tmp_path: Path, catalog: Catal
     assert "batch_size, ema, epochs" in caught.value.hint
     with pytest.raises(UsageError, match="jobs must be a whole number of at least 0, not -1"):
         planning.plan(photos, backbones=["tiny"], store=tmp_path, catalog=catalog, jobs=-1)
+
+
+def test_a_plan_names_weights_that_have_to_be_fetched(photos: Path, tmp_path: Path) -> None:
+    """Those that no package carries, once each, with their size; random ones and files need no word."""
+    file = tmp_path / "mine.weights.h5"
+    file.write_bytes(b"not looked into")
+    names = ["mobilenetv2:size=32", "scratch-cnn:size=32", f"efficientnetb0:size=32,weights={file}", "resnet50:size=32"]
+    found = planning.plan(photos, backbones=names, policies=["freeze-all", "bn-affine"], store=tmp_path / "store")
+    assert [text.partition(" (")[0] for text in found.downloads] == ["mobilenetv2 imagenet", "resnet50 imagenet"]
+    assert all(text.endswith(" MB)") for text in found.downloads)
+    shown = io.StringIO()
+    show_forecast(Console(file=shown, width=200), found)
+    assert f"weights: fetched on first use, unless they are there already: {', '.join(found.downloads)}" in (
+        shown.getvalue()
+    )

@@ -30,6 +30,9 @@ def show_forecast(console: Console, found: Forecast) -> None:
         source = "timed now, on noise" if network.timed else "from finished runs"
         speed = f"{figures.milliseconds(1000 * network.forward)} ms forward for a picture ({source})"
         screen.say(console, f"{figures.literal(name)}: {network.blocks} blocks, {speed}", label="network")
+    if found.downloads:
+        names = ", ".join(figures.literal(one) for one in found.downloads)
+        screen.say(console, f"fetched on first use, unless they are there already: {names}", label="weights")
     screen.say(
         console,
         f"{figures.counted(found.traced, 'training step')} traced for {figures.counted(to_run, 'run')}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from zoo_efficientnet_lite.variants import Variant
 
 MIN_SIZE = 32
+WEIGHTS = "model.weights.h5"
 KERNELS = ("kernel_initializer", "depthwise_initializer")
 ZEROS: dict[str, Any] = {"module": "keras.initializers", "class_name": "Zeros", "config": {}, "registered_name": None}
 
@@ -58,7 +60,7 @@ def build_variant(name: str, *, size: int, weights: WeightsChoice) -> KerasModel
         return keras.Model.from_config(config)
     model = _zero_model(config)
     if isinstance(weights, Weights):
-        model.load_weights(archive)
+        _load_converted(model, archive)
     elif weights.suffix == ".pth":
         assign_tensors(model, read_tensors(_content(weights), origin=str(weights)), variant, origin=str(weights))
     else:
@@ -112,6 +114,12 @@ def _zero_model(config: dict[str, Any]) -> KerasModel:
     return model
 
 
+def _load_converted(model: KerasModel, archive: Path) -> None:
+    """Loads the weights of a converted model, from a plain file: Keras reads those in an archive half as fast."""
+    with tempfile.TemporaryDirectory(prefix="zoo-weights-") as folder, zipfile.ZipFile(archive) as members:
+        model.load_weights(members.extract(WEIGHTS, folder))
+
+
 def _content(path: Path) -> bytes:
     try:
         return path.read_bytes()
@@ -158,7 +166,7 @@ def _count_weights(path: Path) -> int:
             names.append(name)
 
     if path.suffix == ".keras":
-        with zipfile.ZipFile(path) as members, members.open("model.weights.h5") as member, h5py.File(member) as file:
+        with zipfile.ZipFile(path) as members, members.open(WEIGHTS) as member, h5py.File(member) as file:
             file.visititems(visit)
     else:
         with h5py.File(path) as file:
