@@ -7,6 +7,7 @@ again, and must be those of the trained network, bit for bit.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -77,12 +78,13 @@ class Delivery:
         publish(draft, folder)
 
     def _filled(self, folder: Path) -> Path | None:
-        """A draft that is the first file with other weights, read again; None where it cannot be had that way."""
+        """A draft with the first file's graph and other weights, read again; None where it cannot be had that way."""
         if self._template is None or self._model.to_json() != self._text:
             return None
         return self._template.fill(self._model, folder)
 
     def _try_whole(self, draft: Path, pixels: Array, check: Callable[[Array, Array], None]) -> None:
+        self._template = None
         again = load_draft(draft, self._model)
         import keras
 
@@ -99,4 +101,5 @@ class Delivery:
                 predicted = predict(again, pixels[rows])
             self.milliseconds_per_image = predicted.milliseconds_per_image
         self._graph, self._text = graph_of(draft), self._model.to_json()
-        self._template = template_of(draft, self._model, again)
+        with contextlib.suppress(OSError):  # of a full disk: the file is proved, and the next one is Keras' again
+            self._template = template_of(draft, self._model, again)

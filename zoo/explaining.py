@@ -83,7 +83,7 @@ class Looks:
     Attributes:
         neighbours: Accuracy of the nearest neighbour by features.
         evidence: How near the two sides lie to each other, and what trivial cues reach.
-        pictures: The same of pictures alone, whatever the backbone.
+        pictures: The same of pictures of one size alone, whatever the backbone.
         frozen: How many rows have run that may have left features.
         missed: How many had, when features were looked for and not found: nobody looks again before there are more.
     """

@@ -79,7 +79,7 @@ def _is_flat(values: Array, least: float, most: float) -> bool:
     if most - least <= allowed or values.ndim != _RGB:
         return most - least <= allowed
     few = values[::_SPARSE, ::_SPARSE]
-    return all(float(np.ptp(part, axis=(0, 1)).max()) <= allowed for part in (few, values))  # most end with the few
+    return all(float(np.ptp(part, axis=(0, 1)).max()) <= allowed for part in (few, values))  # the few tell of most
 
 
 def _is_grey(values: Array, most: float) -> bool:

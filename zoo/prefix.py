@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 GIB = 1 << 30
 
-FROZEN, HEADS = "computing frozen features", "the head's part"
+FROZEN, HEAD = "computing frozen features", "the head's part"
+"""What the work is called, and what of it is that of the head's fixed front."""
 
 _IDLE = frozenset({"name", "seed", "trainable"})  # what in a configuration changes nothing in inference mode
 
@@ -177,7 +178,7 @@ class FeatureCache:
                 stored = tuple(np.empty(shape, part.dtype) for shape, part in zip(shapes, parts, strict=True))
             for tensor, part in zip(stored, parts, strict=True):
                 tensor[order[rows]] = part
-            self.observe(Progress(FROZEN, rows.stop, len(order)))
+            self.observe(Progress(f"{FROZEN}, train", rows.stop, len(order)))
         self._entries[key] = stored
         self._make_room()
         return stored
@@ -193,15 +194,16 @@ class FeatureCache:
 
         If the backbone's features are too large to be kept, pictures go through both, batch by batch.
         """
+        task = f"{FROZEN}, {about['part']}" if about and "part" in about else FROZEN
         if len(path) == 1:
-            return self._made(names[0], path, [pixels], about)
+            return self._made(names[0], path, [pixels], about, task=task)
         first = self._known(names[0])
         if first is None:
-            first = self._made(names[0], path[:1], [pixels], about)
+            first = self._made(names[0], path[:1], [pixels], about, task=task)
         if first is None:
-            return self._made(names[1], path, [pixels], about)
-        small = about and {**about, "boundary": f"{about.get('boundary', '')}, {HEADS}"}
-        return self._made(names[1], path[1:], first, small)
+            return self._made(names[1], path, [pixels], about, task=task)
+        small = about and {**about, "boundary": f"{about.get('boundary', 'all blocks')}, {HEAD}"}
+        return self._made(names[1], path[1:], first, small, task=f"{task}, {HEAD}")
 
     def _disk_key(self, name: str) -> str:
         return hashlib.sha256(f"{name}\n{self.surroundings}".encode()).hexdigest()
@@ -220,7 +222,9 @@ class FeatureCache:
         name: str,
         path: Sequence[KerasModel],
         source: Sequence[np.ndarray[Any, Any]],
-        about: Mapping[str, str | int] | None = None,
+        about: Mapping[str, str | int] | None,
+        *,
+        task: str,
     ) -> Arrays | None:
         """Features of all rows: on disk if they are described and may be there, else in memory; None if too large."""
         shapes, kinds = _signature(path[-1])
@@ -230,7 +234,7 @@ class FeatureCache:
             told = {**about, "pictures": len(source[0])} if about else {}
             with disk.create(self._disk_key(name), kind="features", shapes=shapes, dtypes=kinds, about=told) as draft:
                 if draft is not None:
-                    self._fill(draft.arrays, path, source, about)
+                    self._fill(draft.arrays, path, source, task)
             found = disk.find(self._disk_key(name)) if draft is not None else None
             if found is not None:
                 self._entries[name] = found
@@ -238,22 +242,15 @@ class FeatureCache:
         if _bytes(shapes, kinds) > self.limit:
             return None
         stored = tuple(np.empty(shape, kind) for shape, kind in zip(shapes, kinds, strict=True))
-        self._fill(stored, path, source, about)
+        self._fill(stored, path, source, task)
         self._entries[name] = stored
         self._make_room()
         return stored
 
     def _fill(
-        self,
-        stored: Arrays,
-        path: Sequence[KerasModel],
-        source: Sequence[np.ndarray[Any, Any]],
-        about: Mapping[str, str | int] | None,
+        self, stored: Arrays, path: Sequence[KerasModel], source: Sequence[np.ndarray[Any, Any]], task: str
     ) -> None:
         count, seconds = len(source[0]), []
-        task = f"{FROZEN}, {about['part']}" if about and "part" in about else FROZEN
-        if about and HEADS in str(about.get("boundary")):
-            task = f"{task}, {HEADS}"
         self.observe(Progress(task, 0, count))
         for rows in batches(count):
             parts = [tensor[rows] for tensor in source]

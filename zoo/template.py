@@ -1,16 +1,15 @@
 """A saved file without its weights: what all files of one network have in common, to be filled again and again.
 
-Keras writes an HDF5 file into an archive, in which every weight lies in one piece at a place of its own. Once it is
-known which piece is which weight, another file of the same network is the bytes between the pieces, with other pieces.
-That takes a tenth of what Keras takes, and what was tried of the first file holds of the next one, because nothing but
-the bytes of weights can differ.
+Keras writes an HDF5 file into an archive, in which every weight is contiguous. Once it is known which bytes are which
+weight, another file of the same network is the bytes between the weights, with other weights. To write it and read it
+again takes a fifth of what Keras takes to write it, and what was tried of the first file holds of the next one, because
+nothing but the bytes of weights differs.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import itertools
 import json
 import zipfile
 from dataclasses import dataclass
@@ -19,18 +18,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.artefact import MODEL, WEIGHTS, cannot_write, hdf5_arrays, open_hdf5, open_weights, other_weight
+from zoo.errors import TrainingError
 from zoo.forward import value_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Hashable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from zoo.contracts import KerasModel
 
     Array = np.ndarray[Any, Any]
+    Mark = tuple[tuple[int, ...], str, bytes]
 
 LARGE = 1 << 29
 """Bytes of a file from which on it is left to Keras, which need not hold all of it in memory."""
+
+_DISK = "Check the disk, or give another folder with --store."
 
 _METADATA, _GRAPH = "metadata.json", "config.json"
 
@@ -41,6 +44,7 @@ class Template:
 
     Attributes:
         names: Path in the HDF5 file of each weight of the model.
+        kinds: Path in the model, shape and type of each weight.
         gaps: What lies before, between and behind the weights in the HDF5 file, one more than there are weights; empty
             where a file cannot be put together by hand, as one that is very large.
         order: Number in `names` of the weight behind each gap but the last.
@@ -48,6 +52,7 @@ class Template:
     """
 
     names: tuple[str, ...]
+    kinds: tuple[Hashable, ...] = ()
     gaps: tuple[bytes, ...] = ()
     order: tuple[int, ...] = ()
     members: tuple[tuple[str, bytes], ...] = ()
@@ -60,46 +65,52 @@ class Template:
             folder: Of the draft.
 
         Returns:
-            The draft; None where the template cannot be filled.
+            The draft; None where the template cannot be filled, or the model has other weights than it had.
 
         Raises:
             TrainingError: If what is read is not what was to be written.
             StoreError: If the folder cannot be written.
         """
-        if not self.gaps:
+        if not self.gaps or _kinds(model) != self.kinds:
             return None
         draft = folder / f"draft-{MODEL}"
-        pieces = self._pieces(model.weights)
-        weights = b"".join(pieces)
         members = {name: _dated(part) if name == _METADATA else part for name, part in self.members}
         try:
             with zipfile.ZipFile(draft, "w") as archive:
                 for name, part in members.items():
                     archive.writestr(name, part)
-                archive.writestr(WEIGHTS, weights)
-            with zipfile.ZipFile(draft) as archive:
-                found = {name: archive.read(name) for name in (*members, WEIGHTS)}
+                with archive.open(WEIGHTS, "w") as member:
+                    for piece in self._pieces(model.weights):
+                        member.write(piece)
         except OSError as error:
             raise cannot_write(draft, error) from error
-        read = found.pop(WEIGHTS)
-        if read != weights:
-            raise other_weight(model.weights[self._differing(read, pieces)])
-        return draft if found == members else None
+        try:
+            with zipfile.ZipFile(draft) as archive:
+                right = all(archive.read(name) == part for name, part in members.items())
+                right = right and self._holds(archive, model.weights)
+        except (OSError, zipfile.BadZipFile) as error:
+            raise TrainingError(f"{draft} was written and cannot be read again: {error}.", hint=_DISK) from error
+        if not right:
+            raise TrainingError(f"{draft} holds something else than was written.", hint=_DISK)
+        return draft
 
-    def _pieces(self, weights: Sequence[Any]) -> list[bytes]:
-        """Gaps and weights as they follow each other in the file."""
-        between = (value_of(weights[number]).tobytes() for number in self.order)
-        woven = itertools.chain.from_iterable(zip(self.gaps[:-1], between, strict=True))
-        return [*woven, self.gaps[-1]]
+    def _pieces(self, weights: Sequence[Any]) -> Iterator[bytes]:
+        """Gaps and weights as they follow each other in the file, one at a time."""
+        for gap, number in zip(self.gaps[:-1], self.order, strict=True):
+            yield gap
+            yield value_of(weights[number]).tobytes()
+        yield self.gaps[-1]
 
-    def _differing(self, read: bytes, pieces: Sequence[bytes]) -> int:
-        """Number of the weight that is the first to differ, or that comes behind what differs."""
-        start = 0
-        for place, piece in enumerate(pieces[:-1]):
-            if read[start : start + len(piece)] != piece:
-                return self.order[place // 2]
-            start += len(piece)
-        return self.order[-1]
+    def _holds(self, archive: zipfile.ZipFile, weights: Sequence[Any]) -> bool:
+        """Whether an archive has these weights and gaps, and no more. Raises: TrainingError, for a weight."""
+        with archive.open(WEIGHTS) as member:
+            for place, piece in enumerate(self._pieces(weights)):
+                if member.read(len(piece)) == piece:
+                    continue
+                if place % 2:
+                    raise other_weight(weights[self.order[place // 2]])
+                return False
+            return not member.read(1)
 
 
 def template_of(draft: Path, model: KerasModel, again: KerasModel) -> Template | None:
@@ -112,16 +123,17 @@ def template_of(draft: Path, model: KerasModel, again: KerasModel) -> Template |
     """
     with open_weights(draft) as file:
         tensors = hdf5_arrays(file)
-        held = {name: tensor[()] for name, tensor in tensors.items()}
-        starts = {name: tensor.id.get_offset() for name, tensor in tensors.items()}  # None where it is in pieces
-    told = _by_bytes(held, model) or _by_numbers(again, draft.parent)
+        marks = {name: _mark(tensor[()]) for name, tensor in tensors.items()}
+        starts = {name: tensor.id.get_offset() for name, tensor in tensors.items()}  # None where not contiguous
+    told = _by_bytes(marks, model) or _by_numbers(again, model, draft.parent)
     if told is None:
         return None
-    return _cut(draft, told, [starts.get(name) for name in told], model) or Template(told)
+    alone = set(told) == set(marks)  # nothing else, which would be that of the first file in all others
+    return (_cut(draft, told, [starts[name] for name in told], model) if alone else None) or Template(told)
 
 
 def _cut(draft: Path, names: tuple[str, ...], starts: Sequence[int | None], model: KerasModel) -> Template | None:
-    """A template that can be filled; None where weights are in several pieces, or the file holds more than weights."""
+    """A template that can be filled; None where weights are not contiguous, or the archive holds more than weights."""
     if draft.stat().st_size > LARGE:
         return None
     with zipfile.ZipFile(draft) as archive:
@@ -138,32 +150,36 @@ def _cut(draft: Path, names: tuple[str, ...], starts: Sequence[int | None], mode
     found.sort()
     ends = [0, *(end for _, end, _ in found)]
     begins = [*(start for start, _, _ in found), len(content)]
-    if any(begin < end for begin, end in zip(begins, ends, strict=True)):
-        return None
     gaps = tuple(content[end:begin] for end, begin in zip(ends, begins, strict=True))
-    return Template(names, gaps, tuple(number for _, _, number in found), members)
+    return Template(names, _kinds(model), gaps, tuple(number for _, _, number in found), members)
 
 
-def _by_bytes(held: dict[str, Array], model: KerasModel) -> tuple[str, ...] | None:
+def _kinds(model: KerasModel) -> tuple[Hashable, ...]:
+    return tuple((weight.path, tuple(weight.shape), str(weight.dtype)) for weight in model.weights)
+
+
+def _by_bytes(marks: Mapping[str, Mark], model: KerasModel) -> tuple[str, ...] | None:
     """Where each weight lies, told by what lies there; None where two weights hold the same."""
     owners = {_mark(value_of(weight)): number for number, weight in enumerate(model.weights)}
-    if len(owners) != len(model.weights):
-        return None
-    found = {owners.get(_mark(value)): name for name, value in held.items()}
-    if len(found) != len(held) or None in found or len(found) != len(owners):
+    found = {owners.get(mark): name for name, mark in marks.items()}
+    if not len(owners) == len(model.weights) == len(found) == len(marks) or None in found:
         return None
     return tuple(found[number] for number in range(len(found)))
 
 
-def _mark(value: Array) -> tuple[tuple[int, ...], str, bytes]:
+def _mark(value: Array) -> Mark:
     return value.shape, str(value.dtype), hashlib.sha256(value.tobytes()).digest()
 
 
-def _by_numbers(again: KerasModel, folder: Path) -> tuple[str, ...] | None:
+def _by_numbers(again: KerasModel, model: KerasModel, folder: Path) -> tuple[str, ...] | None:
     """As `_by_bytes`: every weight is given its number, and saved once more. What a place holds is whose it is."""
+    # By layer, since what comes before it, and the number of a weight without a name, depend on how it was built.
+    places = [[(one.path.split("/")[-2:-1], one.shape) for one in side.weights] for side in (again, model)]
+    if places[0] != places[1]:
+        return None
     trial = folder / "numbered.weights.h5"
-    for number, variable in enumerate(again.weights):
-        variable.assign(np.full(variable.shape, number, dtype=value_of(variable).dtype))
+    for number, variable in enumerate(again.weights):  # in a type that is too small for it, it is taken for another's
+        variable.assign(np.full(variable.shape, number).astype(value_of(variable).dtype))
     found: dict[int, str] = {}
     try:
         again.save_weights(trial)

@@ -113,7 +113,7 @@ def _statistics(shift: Overall, effect: Effect | None, *, wrong: bool) -> Verdic
     if effect is not None:
         measured += f" {_effect_words(effect)}"
     if shift.low <= SHIFTED and not gains(effect):
-        return Verdict("fit", "statistics fit", measured, _FITTING, good=True)
+        return Verdict("fit", "statistics fit", measured, "" if wrong or effect is None else _FITTING, good=True)
     if wrong:
         remedy = "Mend the inputs first; then diagnose again."
     elif gains(effect):

@@ -134,8 +134,8 @@ class Forecast:
         models: Bytes of the models of all runs to come.
         free: Bytes that are free where the cache is.
         jobs: Worker processes.
-        downloads: Pretrained weights that no installed package carries, `backbone weights (size)`: they are fetched on
-            first use.
+        downloads: Pretrained weights that no installed package carries, `backbone weights (size, where it is known)`:
+            they are fetched on first use. Whether they have been is not looked at.
     """
 
     runs: int

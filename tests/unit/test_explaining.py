@@ -232,7 +232,10 @@ def test_pictures_alone_are_looked_into_once_for_all_backbones(done: Done, monke
     monkeypatch.setattr(explaining.evidence, "of_pictures", of_pictures)
     looks, others = explaining.Looks(), dataclasses.replace(done.sides[0], key="others")
     rest = dataclasses.replace(done, sides=(others, done.sides[1]))
-    found = [explaining._evidence(one, None, None, looks) for one in (done, done, rest)]  # type: ignore[arg-type]
+    recipe = dataclasses.replace(done.recipe, backbone=dataclasses.replace(done.recipe.backbone, text="another"))
+    another = dataclasses.replace(done, recipe=recipe)
+    assert looks.key(another) != looks.key(done)
+    found = [explaining._evidence(one, None, None, looks) for one in (done, another, rest)]  # type: ignore[arg-type]
     assert looked == [done.sides[0].key, "others"]
     assert found[0] == found[1] == ([f"likeness of {done.sides[0].key}"], {"all of them": 0.5})
     assert found[2][0] == ["likeness of others"]

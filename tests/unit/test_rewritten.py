@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -84,7 +86,7 @@ def test_later_files_do_not_need_the_first(bench: Bench, tmp_path: Path, how: st
     assert loads_as(second, model)
 
 
-@pytest.mark.parametrize("how", ["assets", "large", "pieces", "overlapping"])
+@pytest.mark.parametrize("how", ["assets", "large", "chunks", "elsewhere"])
 def test_where_a_file_cannot_be_put_together_keras_writes(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
@@ -97,9 +99,9 @@ def test_where_a_file_cannot_be_put_together_keras_writes(
         if how == "assets":
             with zipfile.ZipFile(draft, "a") as archive:
                 archive.writestr("assets/words.txt", "a")
-        if how in {"pieces", "overlapping"}:
+        if how in {"chunks", "elsewhere"}:
             names = own(draft, *rest).names
-            starts = [None if how == "pieces" else 0] * len(names)
+            starts = [None if how == "chunks" else 0] * len(names)
             return template._cut(draft, names, starts, model) or template.Template(names)
         return own(draft, *rest)
 
@@ -120,32 +122,86 @@ def loads_as(folder: Path, model: Any) -> bool:
     return [value_of(one).tobytes() for one in again.weights] == [value_of(one).tobytes() for one in model.weights]
 
 
-def test_what_the_disk_changes_is_found_and_named(
-    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("weight", "The saved model has another '{kernel}' than the trained one"),
+        ("gap", "draft-model.keras holds something else than was written"),
+        ("graph", "draft-model.keras was written and cannot be read again: Bad CRC"),
+        ("end", "draft-model.keras was written and cannot be read again: File is not a zip file"),
+    ],
+)
+def test_a_file_that_is_not_what_was_written_is_refused(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, words: str
 ) -> None:
-    """A file is read again after it is written: one other bit of a weight, or a missing end, is an error."""
+    """One other bit in a weight, between them or in the graph, or a missing end: an error, and the old file stays."""
     model = bench.build(bench.recipe()).assembly.deliverable()
-    writer, own = Delivery(model), zipfile.ZipFile.writestr
+    writer, own, kernel = Delivery(model), zipfile.ZipFile, model.weights[0]
     writer.write(tmp_path, bench.pixels, accept)
     first = (tmp_path / "model.keras").read_bytes()
-    kernel = model.weights[-2]
-    damage: list[Any] = []
+    wanted = {"weight": value_of(kernel).tobytes(), "gap": b"TREE", "graph": b'"class_name"'}
 
-    def writestr(self: Any, name: Any, data: Any, *rest: Any) -> None:
-        if name == artefact.WEIGHTS:
-            data = damage[0](data)
-        own(self, name, data, *rest)
+    def opened(path: Any, mode: str = "r") -> Any:
+        if mode == "r":
+            content = path.read_bytes()
+            at = content.index(wanted[how]) if how in wanted else len(content) - 30
+            path.write_bytes(content[:at] + (b"" if how == "end" else bytes([content[at] ^ 1]) + content[at + 1 :]))
+        return own(path, mode)
 
-    def flipped(data: bytes) -> bytes:
-        at = data.index(value_of(kernel).tobytes())
-        return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
-
-    monkeypatch.setattr(zipfile.ZipFile, "writestr", writestr)
-    for change, named in ((flipped, kernel.path), (lambda data: data[:-1], "")):
-        damage[:] = [change]
-        with pytest.raises(TrainingError, match=rf"has another .*{named}"):
-            writer.write(tmp_path, bench.pixels, accept)
+    monkeypatch.setattr(zipfile, "ZipFile", opened)
+    with pytest.raises(TrainingError, match=re.escape(words.format(kernel=kernel.path))):
+        writer.write(tmp_path, bench.pixels, accept)
     assert (tmp_path / "model.keras").read_bytes() == first
+
+
+@pytest.mark.parametrize("how", ["moved", "more", "type"])
+def test_a_template_is_for_the_weights_that_it_was_made_of(bench: Bench, tmp_path: Path, how: str) -> None:
+    """Where a model has its weights in another order, more of them, or of another type, nothing is filled."""
+    model = bench.build(bench.recipe()).assembly.deliverable()
+    writer = Delivery(model)
+    writer.write(tmp_path, bench.pixels, accept)
+    made, weights = writer._template, list(model.weights)
+    assert made is not None
+    at, gamma = next((at, one) for at, one in enumerate(weights) if one.path.endswith("gamma"))
+    if how == "moved":
+        weights[at], weights[at + 1] = weights[at + 1], weights[at]
+    elif how == "more":
+        weights.append(gamma)
+    else:
+        weights[at] = SimpleNamespace(path=gamma.path, shape=gamma.shape, dtype="float16")
+    assert made.fill(SimpleNamespace(weights=weights), tmp_path) is None
+
+
+class Scaling(keras.layers.Layer):
+    """A layer that does not name its weight."""
+
+    def build(self, shape: Any) -> None:
+        """One number for each channel."""
+        self.factor = self.add_weight(shape=(shape[-1],), initializer="ones")
+
+    def call(self, inputs: Any) -> Any:
+        """Scales channels."""
+        return inputs * self.factor
+
+
+def test_weights_without_names_and_random_layers_have_a_template(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keras numbers such weights anew in a loaded model; what else a random layer keeps does not stand in the way."""
+    monkeypatch.setitem(keras.saving.get_custom_objects(), "Scaling", Scaling)
+    entry = keras.Input((8, 8, 3))
+    made = keras.layers.Dropout(0.3)(keras.layers.Conv2D(4, 3)(entry))
+    made = keras.layers.GlobalAveragePooling2D()(Scaling()(Scaling()(made)))
+    model = keras.Model(entry, keras.layers.Dense(2)(made))
+    draft = artefact.write_draft(model, tmp_path)
+    again = artefact.load_draft(draft, model)
+    assert [one.path for one in again.weights] != [one.path for one in model.weights]
+    found = template.template_of(draft, model, again)
+    assert found is not None
+    moved(model, 4)
+    assert found.fill(model, tmp_path) == draft
+    again = artefact.load_draft(draft, model)
+    assert [value_of(one).tobytes() for one in again.weights] == [value_of(one).tobytes() for one in model.weights]
 
 
 def test_a_full_disk_is_said(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,7 +238,7 @@ def test_places_are_told_by_bytes_and_by_numbers_alike(bench: Bench, tmp_path: P
     moved(model, 5)
     draft = artefact.write_draft(model, tmp_path)
     made = template.template_of(draft, model, None)  # needs no loaded model
-    by_numbers = template._by_numbers(artefact.load_draft(draft, model), tmp_path)
+    by_numbers = template._by_numbers(artefact.load_draft(draft, model), model, tmp_path)
     assert made is not None
     assert made.names == by_numbers
     assert len(set(made.names)) == len(model.weights) == len(made.gaps) - 1

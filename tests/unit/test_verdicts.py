@@ -45,6 +45,16 @@ def test_shifted_is_what_is_far_or_what_gains(divergence: float, gain: float, p_
     assert set(said(divergence, effect=effect(gain, p_value))) == {name}
 
 
+def test_what_statistics_that_fit_leave_open() -> None:
+    """Said where it was measured on features, and where nothing else is to be mended first."""
+    assert said(effect=effect(0.0, 1.0))["fit"].remedy.startswith("Take any policy: the statistics do not keep")
+    assert said(effect=None)["fit"].remedy == ""
+    found = Finding("swapped", "Swapped.", "Mend them.")
+    both = said(effect=effect(0.0, 1.0), finding=found)
+    assert both["wrong-inputs"].remedy == "Mend them."
+    assert both["fit"].remedy == ""
+
+
 @pytest.mark.parametrize(("gain", "p_value"), [(-0.1, 0.5), (-0.1, 0.0001), (0.1, 0.02), (0.0, 0.0001), (None, None)])
 def test_statistics_that_do_not_help_are_not_advised(gain: float | None, p_value: float) -> None:
     """A loss, a difference that chance may make, none, or none measured: policies on stored statistics."""

@@ -53,6 +53,22 @@ def class_probabilities(model: Any, variant: Variant) -> npt.NDArray[np.float32]
     return exponents / exponents.sum(1, keepdims=True)
 
 
+def test_without_room_for_a_plain_file_weights_come_out_of_the_archive(
+    build: Callable[..., Any], pretrained: Any, lite0: Variant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder for temporary files that cannot be written costs time and nothing else."""
+    asked: list[int] = []
+
+    def none(*_: Any, **__: Any) -> None:
+        asked.append(1)
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("zoo_efficientnet_lite.graph.tempfile.TemporaryDirectory", none)
+    again = build(lite0.name, size=32, weights=lite0.weights)
+    assert asked
+    assert [array(one).tobytes() for one in again.weights] == [array(one).tobytes() for one in pretrained.weights]
+
+
 def test_photos_are_recognised(pretrained: Any, lite0: Variant) -> None:
     """With the released classifier the coffee is an espresso, and the cat a cat, as certain as they should be."""
     coffee, cat = class_probabilities(pretrained, lite0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import tempfile
 import zipfile
@@ -115,9 +116,15 @@ def _zero_model(config: dict[str, Any]) -> KerasModel:
 
 
 def _load_converted(model: KerasModel, archive: Path) -> None:
-    """Loads the weights of a converted model, from a plain file: Keras reads those in an archive half as fast."""
-    with tempfile.TemporaryDirectory(prefix="zoo-weights-") as folder, zipfile.ZipFile(archive) as members:
+    """Loads the weights of a converted model: from a plain file, since out of an archive it takes twice as long."""
+    with (
+        contextlib.suppress(OSError),  # no folder for temporary files that can be written, or a full one
+        tempfile.TemporaryDirectory(prefix="zoo-weights-", ignore_cleanup_errors=True) as folder,
+        zipfile.ZipFile(archive) as members,
+    ):
         model.load_weights(members.extract(WEIGHTS, folder))
+        return
+    model.load_weights(archive)
 
 
 def _content(path: Path) -> bytes:
