@@ -21,6 +21,7 @@ from zoo.errors import TrainingError
 from zoo.events import Note, Progress, ignore
 from zoo.forward import BATCH, batches, forward, forward_batch, value_of
 from zoo.memory import default_limit
+from zoo.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -252,15 +253,15 @@ class FeatureCache:
     ) -> None:
         count, seconds = len(source[0]), []
         self.observe(Progress(task, 0, count))
-        for rows in batches(count):
-            parts = [tensor[rows] for tensor in source]
-            began = time.perf_counter()
-            for model in path:
-                parts = forward_batch(model, parts)
-            seconds.append(time.perf_counter() - began)
-            for tensor, part in zip(stored, parts, strict=True):
-                tensor[rows] = part
-            self.observe(Progress(task, rows.stop, count))
+        with Writer() as writer:
+            for rows in batches(count):
+                parts = [tensor[rows] for tensor in source]
+                began = time.perf_counter()
+                for model in path:
+                    parts = forward_batch(model, parts)
+                seconds.append(time.perf_counter() - began)
+                writer.write(stored, rows, parts)
+                self.observe(Progress(task, rows.stop, count))
         if len(seconds) > _WARM:
             self.paces[path[0]] = statistics.median(seconds[1:]) / BATCH  # the first pass traces the graph
 

@@ -116,17 +116,26 @@ class RunTable:
         return self._select(f"{where} ORDER BY number", tuple(given.values()))
 
     def mark_interrupted(self) -> None:
-        """Ends the rows that dead processes of this machine left `running`."""
-        running = self._database.read("SELECT id, pid, host, born FROM runs WHERE status = 'running'")
-        dead = [(run_id, pid) for run_id, pid, host, born in running if Process(pid, host, born).alive() is False]
+        """Ends the rows that dead processes of this machine left `running`; who only reads is told so without that."""
+        if self._database.reading:
+            return
+        dead = self._dead()
         if not dead:
             return
         with self._database.transaction():
-            for run_id, pid in dead:
+            for run_id, reason in dead.items():
                 record = self._stored(run_id)
                 if record.status == "running":  # still, now that nobody else can write
-                    reason = f"Process {pid}, which ran it, ended before the run did."
                     self._rewrite(dataclasses.replace(record, status="interrupted", reason=reason))
+
+    def _dead(self) -> dict[str, str]:
+        """Runs that are `running` and whose process is no more, with the reason that they get."""
+        running = self._database.read("SELECT id, pid, host, born FROM runs WHERE status = 'running'")
+        return {
+            run_id: f"Process {pid}, which ran it, ended before the run did."
+            for run_id, pid, host, born in running
+            if Process(pid, host, born).alive() is False
+        }
 
     def _stored(self, run_id: str) -> RunRecord:
         """The row without its epochs."""
@@ -137,6 +146,7 @@ class RunTable:
 
     def _select(self, where: str, values: Sequence[object]) -> tuple[RunRecord, ...]:
         runs = f"FROM runs WHERE {where}"
+        dead = self._dead() if self._database.reading else {}  # before, so that what they wrote last is seen below
         found = self._database.read(f"SELECT id, record {runs}", values)
         epochs = f"SELECT run, record FROM epochs WHERE run IN (SELECT id {runs}) ORDER BY run, epoch"  # noqa: S608 - only our own words
         histories: dict[str, list[EpochRecord]] = {run_id: [] for run_id, _ in found}
@@ -144,7 +154,13 @@ class RunTable:
             # A run that began between the two queries is left to the next call.
             if run_id in histories:
                 histories[run_id].append(loads(EpochRecord, text))
-        return tuple(dataclasses.replace(_read(text), history=tuple(histories[run_id])) for run_id, text in found)
+        records = [dataclasses.replace(_read(text), history=tuple(histories[run_id])) for run_id, text in found]
+        return tuple(
+            dataclasses.replace(one, status="interrupted", reason=dead[one.id])
+            if one.id in dead and one.status == "running"
+            else one
+            for one in records
+        )
 
     def _write_epochs(self, run_id: str, history: Sequence[EpochRecord]) -> None:
         rows = [(run_id, epoch.epoch, dumps(epoch)) for epoch in history]

@@ -232,7 +232,7 @@ def load(run: str | Path, *, store: str | Path = "zoo-runs") -> Run:
         home, name = Path(store), str(run)
     if not is_file_path(home / "zoo.sqlite"):
         raise RunNotFoundError(f"There is no store in {str(home)!r}.", hint="Give the store's folder with --store.")
-    with Store(home) as opened:
+    with Store(home, reading=True) as opened:
         record = opened.get(name)
         folder = opened.folder(record.id)
     if record.status == "finished" and not (folder / "model.keras").is_file():

@@ -53,24 +53,51 @@ class Database:
         path: The file; it is created with its tables if it is absent.
         timeout: Seconds to wait for another process that writes.
         journal: Forces a journal mode; by default `wal`, and `delete` where WAL does not work.
+        reading: Who asks only reads: a file on a disk that is full or read-only will do.
+
+    Attributes:
+        path: The file.
+        reading: As given.
 
     Raises:
         RunFormatError: If a newer version of the library has written it; the file stays as it is.
         StoreError: If it is no store, is damaged, or cannot be opened.
     """
 
-    def __init__(self, path: Path, *, timeout: float = 60.0, journal: Journal | None = None) -> None:
+    def __init__(
+        self, path: Path, *, timeout: float = 60.0, journal: Journal | None = None, reading: bool = False
+    ) -> None:
         self.path = path
+        self.reading = reading
         with self._explained():
             self._connection = sqlite3.connect(path, timeout=timeout, isolation_level=None)
         try:
-            version = self._version()
-            self._set_journal(journal or ("delete" if on_network(path.parent) else "wal"), timeout=timeout)
+            try:
+                version = self._version()
+                self._set_journal(journal or ("delete" if on_network(path.parent) else "wal"), timeout=timeout)
+            except StoreError as error:
+                if not reading or not self._can_be_read(error):
+                    raise
+                version = len(MIGRATIONS)
             if version < len(MIGRATIONS):
                 self._migrate()
         except BaseException:
             self.close()
             raise
+
+    def _can_be_read(self, error: StoreError) -> bool:
+        """Opens the file for reading alone, where all that others have committed is in it: SQLite then needs no other.
+
+        WAL needs two files beside it, for which a full or read-only disk has no room.
+        """
+        log = self.path.with_name(f"{self.path.name}-wal")
+        if not any(word in error.message for word in _NO_ROOM) or (log.exists() and log.stat().st_size):
+            return False
+        self._connection.close()
+        with self._explained():
+            place = f"{self.path.absolute().as_uri()}?mode=ro&immutable=1"
+            self._connection = sqlite3.connect(place, uri=True, isolation_level=None)
+        return self._version() == len(MIGRATIONS)
 
     def close(self) -> None:
         """Lets go of the file. May be called twice."""
@@ -153,13 +180,17 @@ class Database:
             raise StoreError(f"The store {self.path} failed: {error}.", hint=_hint(str(error))) from error
 
 
+_NO_ROOM = ("full", "readonly", "disk I/O", "unable to open")
+"""What SQLite says where it cannot write."""
+
+
 def _hint(message: str) -> str:
     hints = {
         "not a database": "The file is damaged or not of keras-zoo. Move it away or choose another folder.",
         "malformed": "The file is damaged. Move it away or restore a copy; the folders of the runs are intact.",
         "locked": "Another process is writing, or one hangs. Wait for it, or end it.",
         "full": "Free some space on that disk.",
-        "readonly": "Choose a folder that can be written to.",
+        "readonly": "Free some space on that disk, or choose a folder that can be written to.",
         "closed": "Open the store again.",
         "thread": "Open the store once in each thread.",
         "unable to open": "Choose a folder that exists and can be written to.",

@@ -27,7 +27,7 @@ def leaderboard(store: str | Path = "zoo-runs", *, metric: Metric = "accuracy") 
         raise RunNotFoundError(
             f"There is no store in {str(store)!r}.", hint="`zoo compare` makes one; --store names it."
         )
-    with Store(store) as opened:
+    with Store(store, reading=True) as opened:
         contexts = opened.board_contexts()
         if not contexts:
             raise RunNotFoundError(f"The store {str(store)!r} has no rows yet.", hint="Run `zoo compare` first.")

@@ -60,16 +60,19 @@ class Store:
         directory: The folder; it is created if it is absent. Other files in it are left alone.
         timeout: Seconds to wait for another process that writes.
         journal: Forces SQLite's journal mode; by default the file system decides.
+        reading: Nothing will be written, so a store on a disk that is full or read-only will do.
 
     Raises:
         RunFormatError: If a newer version of the library has written the store; it stays as it is.
         StoreError: If the folder cannot be used, or its `zoo.sqlite` is damaged. Every method may raise it, too.
     """
 
-    def __init__(self, directory: Path | str, *, timeout: float = 60.0, journal: Journal | None = None) -> None:
+    def __init__(
+        self, directory: Path | str, *, timeout: float = 60.0, journal: Journal | None = None, reading: bool = False
+    ) -> None:
         self.directory = Path(directory)
         _make_folder(self.directory / "runs")
-        self._database = Database(self.directory / "zoo.sqlite", timeout=timeout, journal=journal)
+        self._database = Database(self.directory / "zoo.sqlite", timeout=timeout, journal=journal, reading=reading)
         self._table = RunTable(self._database)
         self._fingerprints = FingerprintTable(self._database)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -190,7 +191,9 @@ from zoo.store import Store
 if os.geteuid() == 0:
     os.seteuid(65534)  # root may write everywhere
 try:
-    Store(sys.argv[1])
+    with Store(sys.argv[1], reading=True) as opened:
+        print(opened.board_contexts())
+        opened.save_board_context("d", "s", {})
 except StoreError as error:
     print(error.message, error.hint)
 """
@@ -199,10 +202,11 @@ except StoreError as error:
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows folders cannot be made read-only.")
 @pytest.mark.parametrize("used", [False, True], ids=["empty", "store"])
 def test_a_read_only_folder_is_told(used: bool) -> None:  # noqa: FBT001 - a parameter of the test
-    """A folder without permission to write gives a message and not a traceback, whether it is a store or not."""
+    """Without permission to write there is a message and no traceback; a store can be read all the same."""
     with tempfile.TemporaryDirectory() as name:
         if used:
-            Store(name).close()
+            with Store(name) as opened:
+                opened.save_board_context("d", "s", {"kept": True})
         for entry in [Path(name), *Path(name).rglob("*")]:
             entry.chmod(0o555 if entry.is_dir() else 0o444)
         child = subprocess.run(
@@ -211,4 +215,63 @@ def test_a_read_only_folder_is_told(used: bool) -> None:  # noqa: FBT001 - a par
         Path(name).chmod(0o755)
     expected = "attempt to write a readonly database" if used else "cannot be created: Permission denied"
     assert expected in child.stdout
-    assert "Choose a folder that can be written to." in child.stdout
+    assert "hoose a folder that can be written to." in child.stdout
+    assert ("'kept': True" in child.stdout) == used
+
+
+@pytest.fixture
+def no_room(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk on which SQLite finds no room for the files that it needs beside its own."""
+
+    def failing(self: Database, *_: object, **__: object) -> None:
+        with self._explained():
+            raise sqlite3.OperationalError("disk I/O error")  # what it says of a full disk in WAL mode
+
+    monkeypatch.setattr(Database, "_set_journal", failing)
+
+
+@pytest.mark.usefixtures("no_room")
+def test_a_store_on_a_full_disk_can_be_read(path: Path) -> None:
+    """Boards can be looked at; who writes is told why it cannot be, and what to do."""
+    with pytest.raises(StoreError, match="disk I/O error"):
+        Store(path.parent)
+    with Store(path.parent, reading=True) as opened:
+        assert opened.board_contexts()[0]["kept"]
+        with pytest.raises(StoreError, match="readonly database") as caught:
+            opened.save_board_context("d", "t", {"kept": False})
+    assert caught.value.hint == "Free some space on that disk, or choose a folder that can be written to."
+    assert run(path, "SELECT count(*) FROM board_contexts") == [(1,)]
+
+
+@pytest.mark.usefixtures("no_room")
+@pytest.mark.parametrize("how", ["log", "old", "new"])
+def test_a_store_that_cannot_be_read_as_it_is(path: Path, how: str) -> None:
+    """Nothing is left out in silence that another process has committed, nor is an old file taken for a present one."""
+    if how == "log":
+        path.with_name("zoo.sqlite-wal").write_bytes(b"committed by another process")
+    elif how == "old":
+        run(path, "UPDATE zoo_schema SET value = '0' WHERE key = 'version'")
+    else:
+        path.unlink()
+    with pytest.raises(StoreError, match="disk I/O error"):
+        Store(path.parent, reading=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux" or not shutil.which("mount"), reason="made with Linux' mount")
+def test_a_store_on_a_small_disk_that_is_full(path: Path, tmp_path: Path) -> None:
+    """As above, with a real disk."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run([shutil.which("mount"), "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(disk)], check=False)
+    if mounted.returncode:
+        pytest.skip("only some may mount a disk, as root does")
+    try:
+        (disk / "runs").mkdir()
+        (disk / "zoo.sqlite").write_bytes(path.read_bytes())
+        with contextlib.suppress(OSError), (disk / "fill").open("wb", buffering=0) as file:
+            while True:
+                file.write(b"x" * 1024)
+        with Store(disk, reading=True) as opened:
+            assert opened.board_contexts()[0]["kept"]
+    finally:
+        subprocess.run([shutil.which("umount"), str(disk)], check=True)

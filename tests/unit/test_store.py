@@ -205,9 +205,14 @@ def test_runs_of_dead_processes_are_interrupted(
     writer: Process = dataclasses.replace(this_process(), **change)
     monkeypatch.setattr("zoo.run_table.this_process", lambda: writer)
     run_id = begin(store)
+    with Store(store.directory, reading=True) as reader:  # says the same, and writes nothing
+        told = reader.get(run_id)
+        assert reader.runs()[0].status == told.status == status
+        assert reader._database.read("SELECT status FROM runs") == [("running",)]
     assert store.runs()[0].status == store.get(run_id).status == status
     if status == "interrupted":
         assert store.get(run_id).reason == f"Process {writer.pid}, which ran it, ended before the run did."
+    assert told == store.get(run_id)
     assert finish(store, run_id).status == "finished"  # its process lived after all
 
 

@@ -91,7 +91,7 @@ def _run(text: str, *, store: Path) -> FoundRun | RunNotFoundError:
         return RunNotFoundError(f"There is no store in {str(home)!r}.", hint="Name its folder with --store.")
     from zoo.store import Store
 
-    with Store(home) as opened:
+    with Store(home, reading=True) as opened:
         try:
             record = opened.get(name)
         except RunNotFoundError as error:
@@ -117,7 +117,7 @@ def _ids(store: Path) -> tuple[str, ...]:
         return ()
     from zoo.store import Store
 
-    with Store(store) as opened:
+    with Store(store, reading=True) as opened:
         return tuple(record.id for record in opened.runs())
 
 

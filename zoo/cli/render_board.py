@@ -149,7 +149,7 @@ def _looks_and_run(board: Board, store: Path) -> tuple[int, str]:
     row = board.recommended
     if not folders.is_file_path(store / "zoo.sqlite"):
         return 0, ""
-    with Store(store) as opened:
+    with Store(store, reading=True) as opened:
         looks = len({look.row for look in opened.test_looks(board.split)})
         ids = row.run_ids if row is not None else ()
         return looks, next((run for run in ids if opened.get(run).validation is not None), "")
