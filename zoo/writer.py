@@ -1,7 +1,7 @@
 """Rows are written where they are kept while the next ones are computed.
 
-To write into a new file or new memory for the first time takes longer than to copy: the system has to find every page.
-With features of 250 kB that was a sixth of a forward pass of a small network, and it keeps one core busy.
+To write into a new file or new memory for the first time takes longer than to copy: the system has to find every page,
+which keeps one core busy and the others waiting.
 """
 
 from __future__ import annotations
