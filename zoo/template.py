@@ -9,15 +9,16 @@ nothing but the bytes of weights differs.
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
+import io
 import json
 import zipfile
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.artefact import MODEL, WEIGHTS, cannot_write, hdf5_arrays, open_hdf5, open_weights, other_weight
+from zoo.artefact import MODEL, WEIGHTS, cannot_write, hdf5_arrays, open_hdf5, other_weight
 from zoo.errors import TrainingError
 from zoo.forward import value_of
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from zoo.contracts import KerasModel
 
     Array = np.ndarray[Any, Any]
-    Mark = tuple[tuple[int, ...], str, bytes]
+    Mark = tuple[tuple[int, ...], str, int]
 
 LARGE = 1 << 29
 """Bytes of a file from which on it is left to Keras, which need not hold all of it in memory."""
@@ -121,26 +122,38 @@ def template_of(draft: Path, model: KerasModel, again: KerasModel) -> Template |
         model: Whose weights the file holds.
         again: What was loaded from it, whose weights may be lost afterwards.
     """
-    with open_weights(draft) as file:
+    with zipfile.ZipFile(draft) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    content = members.pop(WEIGHTS)
+    with open_hdf5(io.BytesIO(content)) as file:
         tensors = hdf5_arrays(file)
-        marks = {name: _mark(tensor[()]) for name, tensor in tensors.items()}
         starts = {name: tensor.id.get_offset() for name, tensor in tensors.items()}  # None where not contiguous
+        marks = {name: _mark(_stored(tensor, content, starts[name])) for name, tensor in tensors.items()}
     told = _by_bytes(marks, model) or _by_numbers(again, model, draft.parent)
     if told is None:
         return None
-    alone = set(told) == set(marks)  # nothing else, which would be that of the first file in all others
-    return (_cut(draft, told, [starts[name] for name in told], model) if alone else None) or Template(told)
+    # Nothing else may be there, which would be that of the first file in all others: assets of layers, other arrays.
+    if len(content) > LARGE or set(members) != {_METADATA, _GRAPH} or set(told) != set(marks):
+        return Template(told)
+    return _cut(content, told, [starts[name] for name in told], members, model) or Template(told)
 
 
-def _cut(draft: Path, names: tuple[str, ...], starts: Sequence[int | None], model: KerasModel) -> Template | None:
-    """A template that can be filled; None where weights are not contiguous, or the archive holds more than weights."""
-    if draft.stat().st_size > LARGE:
-        return None
-    with zipfile.ZipFile(draft) as archive:
-        if set(archive.namelist()) != {_METADATA, _GRAPH, WEIGHTS}:  # assets of layers, which nobody knows here
-            return None
-        content = archive.read(WEIGHTS)
-        members = tuple((name, archive.read(name)) for name in archive.namelist() if name != WEIGHTS)
+def _stored(tensor: Any, content: bytes, start: int | None) -> Array:  # noqa: ANN401 - an HDF5 data set
+    """What a data set holds, without a copy where it is contiguous."""
+    if start is None:
+        held: Array = tensor[()]
+        return held
+    return np.frombuffer(content, tensor.dtype, tensor.size, start).reshape(tensor.shape)
+
+
+def _cut(
+    content: bytes,
+    names: tuple[str, ...],
+    starts: Sequence[int | None],
+    members: Mapping[str, bytes],
+    model: KerasModel,
+) -> Template | None:
+    """A template that can be filled; None where weights are not contiguous."""
     found = []
     for number, (start, weight) in enumerate(zip(starts, model.weights, strict=True)):
         value = value_of(weight).tobytes()
@@ -151,7 +164,7 @@ def _cut(draft: Path, names: tuple[str, ...], starts: Sequence[int | None], mode
     ends = [0, *(end for _, end, _ in found)]
     begins = [*(start for start, _, _ in found), len(content)]
     gaps = tuple(content[end:begin] for end, begin in zip(ends, begins, strict=True))
-    return Template(names, _kinds(model), gaps, tuple(number for _, _, number in found), members)
+    return Template(names, _kinds(model), gaps, tuple(number for _, _, number in found), tuple(members.items()))
 
 
 def _kinds(model: KerasModel) -> tuple[Hashable, ...]:
@@ -168,7 +181,8 @@ def _by_bytes(marks: Mapping[str, Mark], model: KerasModel) -> tuple[str, ...] |
 
 
 def _mark(value: Array) -> Mark:
-    return value.shape, str(value.dtype), hashlib.sha256(value.tobytes()).digest()
+    """Tells most arrays apart. Whether the right one was found is seen when all its bytes are compared."""
+    return value.shape, str(value.dtype), zlib.crc32(np.ascontiguousarray(value).reshape(-1).view(np.uint8).data)
 
 
 def _by_numbers(again: KerasModel, model: KerasModel, folder: Path) -> tuple[str, ...] | None:
