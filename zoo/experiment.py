@@ -20,7 +20,7 @@ from zoo.channels import has_alpha
 from zoo.endings import OUT_OF_MEMORY, SMALLER, in_one_line, memory_words
 from zoo.environment import environment
 from zoo.errors import DivergedError, TrainingError, WeightsError, ZooError
-from zoo.events import Note, RunEnded, RunStarted, Stage, ignore
+from zoo.events import EpochEnded, Note, RateTested, RunEnded, RunStarted, Stage, ignore
 from zoo.explaining import Done, Looks, explain_divergence, explanation_of
 from zoo.forward import value_of
 from zoo.proof import check_delivered, early_notes, inference_accuracy, momenta_of, prove, verdict
@@ -145,8 +145,9 @@ def run(
         record = _without_scores(record, problem, bench)
     record = dataclasses.replace(record, seconds=time.perf_counter() - began)
     bench.store.finish(record)
-    if not bench.networks.keeps:
-        gc.collect()
+    opened = record.receipt is None or any(row.declared != "nothing" for row in record.receipt.rows[:-1])
+    if opened or not bench.networks.keeps:
+        gc.collect()  # what was traced and compiled lies in circles; a head alone leaves little
     bench.observe(RunEnded(record, index, total))
     if problem is not None and reraise:
         raise problem
@@ -348,8 +349,6 @@ def _trained(record: RunRecord, bench: Bench, built: Built, sides: tuple[Side, S
 
 
 def _recording(bench: Bench, run_id: str) -> Observer:
-    from zoo.events import EpochEnded, RateTested
-
     def observe(event: Any) -> None:  # noqa: ANN401 - any event
         if isinstance(event, RateTested):
             write_curve(event.test, bench.store.folder(run_id))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -10,13 +11,14 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo import artefact, template
+from zoo import artefact, experiment, template
 from zoo import delivery as delivery_module
 from zoo.artefact import load_model
 from zoo.backend import clean_state
 from zoo.delivery import FEW, Delivery
 from zoo.errors import ReceiptError, RecipeError, RunFormatError, TrainingError
 from zoo.evaluation import predict
+from zoo.events import RunStarted
 from zoo.forward import BATCH, value_of
 from zoo.hookspecs import hookimpl
 from zoo.kernels import computes_on_cpu
@@ -282,3 +284,21 @@ def test_rates_and_batch_sizes_make_rows(photos: Path, tmp_path: Path, catalog: 
     assert rows["batch_size 8, learning_rate 0.1"].score == pytest.approx(alone.scores.accuracy, abs=1e-11)
     with pytest.raises(RecipeError, match="learning_rate must be one value or a list of different ones"):
         zoo.compare(photos, **grid, learning_rate=[0.1, 0.1], store=tmp_path / "one")
+
+
+def test_garbage_is_looked_for_where_there_is_some(
+    photos: Path, tmp_path: Path, catalog: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After rows that opened blocks, and where no network is kept; not after heads on features, which leave little."""
+    ended: list[str] = []
+    looked: list[str] = []
+    monkeypatch.setattr(experiment, "gc", SimpleNamespace(collect=lambda: looked.append(ended[-1])))
+
+    def observe(event: Any) -> None:
+        if isinstance(event, RunStarted):
+            ended.append(str(event.recipe.policy))
+
+    grid = {"backbones": ["tiny"], "policies": ["freeze-all", "bn-affine", "unfreeze-all"], "epochs": 1}
+    zoo.compare(photos, **grid, catalog=catalog, store=tmp_path, observe=observe, cache=False, jobs=0)
+    assert looked == ["bn-affine", "unfreeze-all"]
+    assert ended == ["freeze-all", "bn-affine", "unfreeze-all"]
