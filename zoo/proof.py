@@ -35,13 +35,13 @@ def early_notes(recipe: Recipe, built: Built, count: int) -> tuple[str, ...]:
     """What can be said before training: statistics that will lag, random weights that stay, nothing to open."""
     assembly, notes = built.assembly, []
     batch, parts = step_plan(count, batch_size=recipe.batch_size, accumulate=recipe.accumulate)
-    per_epoch = max(1, count // (batch * parts)) * parts  # statistics move with every batch, not with every step
     momenta: dict[str, float] = {}
     steps = 0
     for phase in built.phases:
         found = assembly.momenta(phase)
         momenta |= found
-        steps += phase.epochs * per_epoch if found else 0
+        taken = max(1, phase.epochs * count // (batch * parts))  # what is left of an epoch opens the next
+        steps += taken * parts if found else 0  # statistics move with every batch, not with every step
     notes.append(lag_warning(momenta, steps=steps, remedy=remedy_of_lag(recipe, built)))
     free = {
         id(weight)

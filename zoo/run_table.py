@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from zoo.schema import Database
-    from zoo.values import Recipe
 
 _SHOWN = 5
 """Runs that a message names, at most."""
@@ -180,7 +179,8 @@ def _read(text: str) -> RunRecord:
 def _not_found(text: str, *, ids: Sequence[str], fitting: Sequence[RunRecord] = (), more: int = 0) -> RunNotFoundError:
     if fitting:
         shown = ", ".join(record.id for record in fitting) + (", …" if more > len(fitting) else "")
-        told = "; ".join(f"{record.id[-6:]} is {_described(record.recipe)}" for record in fitting)
+        rests = [record.id.removeprefix(text).lstrip("-") for record in fitting]
+        told = "; ".join(f"{rest} is {words}" for rest, words in zip(rests, _told_apart(fitting), strict=True))
         return RunNotFoundError(f"{more} runs begin with {text!r}: {shown}.", hint=f"Give more of the name: {told}.")
     near = difflib.get_close_matches(text, ids, n=3, cutoff=0.5)
     if near:
@@ -191,7 +191,21 @@ def _not_found(text: str, *, ids: Sequence[str], fitting: Sequence[RunRecord] = 
     return RunNotFoundError(f"There is no run named {text!r}.", hint=hint)
 
 
-def _described(recipe: Recipe) -> str:
-    """What the beginning of a run's name does not tell."""
-    rate = "" if recipe.learning_rate is None else f", rate {recipe.learning_rate}"
-    return f"head {recipe.head}, policy {recipe.policy}, augmentation {recipe.augmentation}{rate}, seed {recipe.seed}"
+def _told_apart(records: Sequence[RunRecord]) -> list[str]:
+    """Of each of several runs, what differs between them."""
+    facts = {
+        "head": [str(one.recipe.head) for one in records],
+        "policy": [str(one.recipe.policy) for one in records],
+        "augmentation": [str(one.recipe.augmentation) for one in records],
+        "rate": [str(one.recipe.learning_rate or "of the policy") for one in records],
+        "epochs": [str(one.recipe.epochs) for one in records],
+        "batch size": [str(one.recipe.batch_size) for one in records],
+        "seed": [str(one.recipe.seed) for one in records],
+        "classes": [", ".join(one.recipe.classes[:3]) for one in records],
+        "data": [one.recipe.data[:6] for one in records],
+        "split": [one.recipe.split[:6] for one in records],
+    }
+    differing = {name: values for name, values in facts.items() if len(set(values)) > 1}
+    if len(set(zip(*differing.values(), strict=True))) < len(records):
+        differing["begun"] = [one.started for one in records]
+    return [", ".join(f"{name} {values[place]}" for name, values in differing.items()) for place in range(len(records))]

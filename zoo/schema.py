@@ -190,10 +190,10 @@ def _hint(message: str) -> str:
         "malformed": "The file is damaged. Move it away or restore a copy; the folders of the runs are intact.",
         "locked": "Another process is writing, or one hangs. Wait for it, or end it.",
         "full": "Free some space on that disk.",
-        "readonly": "Free some space on that disk, or choose a folder that can be written to.",
+        "readonly": "Free some space on that disk, or give a folder that can be written to with --store.",
         "closed": "Open the store again.",
         "thread": "Open the store once in each thread.",
-        "unable to open": "Choose a folder that exists and can be written to.",
+        "unable to open": "Give a folder that exists and can be written to with --store.",
         "disk I/O": "The disk or the network folder does not answer as it should. Choose a folder on a local disk.",
     }
     return next((hint for part, hint in hints.items() if part in message), "Please report this with the message above.")

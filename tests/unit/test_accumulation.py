@@ -86,6 +86,14 @@ def test_warnings_of_lag_count_batches(bench: Bench) -> None:
     assert bench.train(bench.build(several), several).adapting_steps == 12
 
 
+def test_warnings_of_lag_count_what_an_epoch_leaves_to_the_next(bench: Bench) -> None:
+    """48 pictures in batches of 20 make 2, 2 and 3 steps in three epochs, as they are taken."""
+    recipe = bench.recipe("bn-trainable:stats=moving", batch_size=20, epochs=3)
+    note = next(one for one in early_notes(recipe, bench.build(recipe), 48) if "moving statistics" in one)
+    assert "7 steps are planned" in note
+    assert bench.train(bench.build(recipe), recipe).adapting_steps == 7
+
+
 def test_more_batches_than_there_are_is_said(bench: Bench) -> None:
     """A note names what is taken instead."""
     recipe = bench.recipe(batch_size=16, accumulate=9)

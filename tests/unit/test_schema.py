@@ -215,7 +215,7 @@ def test_a_read_only_folder_is_told(used: bool) -> None:  # noqa: FBT001 - a par
         Path(name).chmod(0o755)
     expected = "attempt to write a readonly database" if used else "cannot be created: Permission denied"
     assert expected in child.stdout
-    assert "hoose a folder that can be written to." in child.stdout
+    assert "older that can be written to" in child.stdout
     assert ("'kept': True" in child.stdout) == used
 
 
@@ -239,7 +239,7 @@ def test_a_store_on_a_full_disk_can_be_read(path: Path) -> None:
         assert opened.board_contexts()[0]["kept"]
         with pytest.raises(StoreError, match="readonly database") as caught:
             opened.save_board_context("d", "t", {"kept": False})
-    assert caught.value.hint == "Free some space on that disk, or choose a folder that can be written to."
+    assert caught.value.hint == "Free some space on that disk, or give a folder that can be written to with --store."
     assert run(path, "SELECT count(*) FROM board_contexts") == [(1,)]
 
 

@@ -159,10 +159,16 @@ def test_get_takes_the_beginning_of_a_name(store: Store) -> None:
     with pytest.raises(RunNotFoundError, match=f"2 runs begin with 'lite0-freeze-all-s0': {first}, {second}") as caught:
         store.get("lite0-freeze-all-s0")
     for run_id in (first, second):
-        assert f"{run_id[-6:]} is head gap, policy freeze-all, augmentation none, seed 0" in (caught.value.hint or "")
+        rest = run_id.removeprefix("lite0-freeze-all-s0-")
+        assert f"{rest} is begun {store.get(run_id).started}" in (caught.value.hint or "")  # all else is equal
+    other = begin(store, data="other-pictures")
+    with pytest.raises(RunNotFoundError, match="4 runs begin with 'lite0-freeze-all'") as caught:
+        store.get("lite0-freeze-all")
+    told = f"s1-3f9a2c is seed 1, data d, begun {store.get(third).started}; s0-3f9a2c-3 is seed 0, data other-, begun "
+    assert told in (caught.value.hint or "")
     with pytest.raises(RunNotFoundError) as caught:
         store.get("ghost")
-    assert f"The store has 3 runs, the last of them {first}, {second}, {third}." in (caught.value.hint or "")
+    assert f"The store has 4 runs, the last of them {first}, {second}, {third}, {other}." in (caught.value.hint or "")
 
 
 def test_get_says_what_is_near(store: Store) -> None:

@@ -76,14 +76,17 @@ def is_live(stream: TextIO) -> bool:
 
 
 def say(console: Console, text: str, *, label: str = "") -> None:
-    """A sentence, after a label such as `warning`. In a terminal it is wrapped beside the label, elsewhere one line."""
+    """A sentence, after a label such as `warning`. In a terminal it is wrapped beside the label, elsewhere one line.
+
+    After the label `next` stands a command, which is never wrapped, so that it can be copied.
+    """
     from rich.table import Table
     from rich.text import Text
 
     style = _STYLES.get(label, "")
     body = Text(figures.sentence(text))
-    if _is_unbounded(console.file):
-        console.print(Text.assemble(f"{label}: " if label else "", body), soft_wrap=True)
+    if _is_unbounded(console.file) or label == "next":
+        console.print(Text.assemble((f"{label}: ", style) if label else "", body), soft_wrap=True)
         return
     grid = Table.grid(padding=(0, 1))
     if label:
