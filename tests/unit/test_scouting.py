@@ -65,9 +65,9 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     seen: list[int] = []
     real = FeatureCache._fill
 
-    def spy(self: FeatureCache, stored: Any, path: Any, source: Any) -> None:
+    def spy(self: FeatureCache, stored: Any, path: Any, source: Any, task: str) -> None:
         seen.append(len(source[0]))
-        real(self, stored, path, source)
+        real(self, stored, path, source, task)
 
     monkeypatch.setattr(FeatureCache, "_fill", spy)
     return seen
