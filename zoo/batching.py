@@ -24,6 +24,17 @@ def step_plan(count: int, *, batch_size: int, accumulate: int) -> tuple[int, int
     return batch, min(accumulate, count // batch)
 
 
+def planned_steps(count: int, *, epochs: int, batch_size: int) -> int:
+    """Steps of so many epochs in the batches of `order`: what is left of one epoch opens the next, and counts there.
+
+    Args:
+        count: Number of training pictures.
+        epochs: At least 1.
+        batch_size: Pictures in a step, at most `count`.
+    """
+    return epochs * count // batch_size
+
+
 def order(count: int, *, batch_size: int, seed: int) -> Iterator[list[Array]]:
     """Epochs of batches of row numbers, without end.
 

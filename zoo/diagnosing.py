@@ -17,7 +17,7 @@ import numpy as np
 from zoo import advice
 from zoo.backend import clean_state, require_keras
 from zoo.batch_noise import batch_noise
-from zoo.batching import step_plan
+from zoo.batching import planned_steps, step_plan
 from zoo.building import build_backbone, choose_weights, size_of
 from zoo.comparison import dataset_of
 from zoo.diagnosis import Diagnosis, Effect, LayerDiagnosis, Overall, Scores
@@ -132,13 +132,14 @@ def diagnose(
         sample = _sample(dataset, spec, most=pictures, seed=seed, observe=watch)
     count = len(dataset.split.train)
     batch, _ = step_plan(count, batch_size=batch_size, accumulate=1)
+    steps = planned_steps(count, epochs=epochs, batch_size=batch)
     require_keras()
     with clean_state(seed):
         watch(Stage(f"building {spec}"))
         record = items.backbone(spec.name)
         model = build_backbone(record, spec, seed=seed, precision=precision)
         trained = choose_weights(record, spec) is not None
-        found = _looked_at(model, sample, trained=trained, batch=batch, steps=epochs * count // batch, observe=watch)
+        found = _looked_at(model, sample, trained=trained, batch=batch, steps=steps, observe=watch)
     diagnosis = Diagnosis(
         backbone=str(spec),
         location=dataset.report.table.location,
@@ -148,7 +149,7 @@ def diagnose(
         training=count,
         epochs=epochs,
         batch_size=batch,
-        steps=epochs * count // batch,
+        steps=steps,
         data=dataset.report.digest,
         split=dataset.split.digest,
         seed=seed,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.backend import is_accelerated, rounds_products
-from zoo.batching import step_plan
+from zoo.batching import planned_steps, step_plan
 from zoo.errors import ReceiptError
 from zoo.forward import value_of
 from zoo.lag import GAP, lag_warning, not_learning, way_out
@@ -40,7 +40,7 @@ def early_notes(recipe: Recipe, built: Built, count: int) -> tuple[str, ...]:
     for phase in built.phases:
         found = assembly.momenta(phase)
         momenta |= found
-        taken = max(1, phase.epochs * count // (batch * parts))  # what is left of an epoch opens the next
+        taken = planned_steps(count, epochs=phase.epochs, batch_size=batch * parts)
         steps += taken * parts if found else 0  # statistics move with every batch, not with every step
     notes.append(lag_warning(momenta, steps=steps, remedy=remedy_of_lag(recipe, built)))
     free = {

@@ -10,13 +10,14 @@ from zoo.errors import RunNotFoundError, StoreError
 from zoo.process import Process, this_process
 from zoo.records import dumps, loads
 from zoo.respelling import respelt
-from zoo.values import EpochRecord, RunRecord
+from zoo.values import EpochRecord, Recipe, RunRecord
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from zoo.schema import Database
 
+_DIGEST = 64  # hex digits of SHA-256
 _SHOWN = 5
 """Runs that a message names, at most."""
 
@@ -179,7 +180,7 @@ def _read(text: str) -> RunRecord:
 def _not_found(text: str, *, ids: Sequence[str], fitting: Sequence[RunRecord] = (), more: int = 0) -> RunNotFoundError:
     if fitting:
         shown = ", ".join(record.id for record in fitting) + (", …" if more > len(fitting) else "")
-        rests = [record.id.removeprefix(text).lstrip("-") for record in fitting]
+        rests = [_rest(record.id, text) for record in fitting]
         told = "; ".join(f"{rest} is {words}" for rest, words in zip(rests, _told_apart(fitting), strict=True))
         return RunNotFoundError(f"{more} runs begin with {text!r}: {shown}.", hint=f"Give more of the name: {told}.")
     near = difflib.get_close_matches(text, ids, n=3, cutoff=0.5)
@@ -191,21 +192,27 @@ def _not_found(text: str, *, ids: Sequence[str], fitting: Sequence[RunRecord] = 
     return RunNotFoundError(f"There is no run named {text!r}.", hint=hint)
 
 
+def _rest(name: str, beginning: str) -> str:
+    """What of a name comes behind its beginning, from a whole word on."""
+    whole = beginning.endswith("-") or name[len(beginning) :].startswith("-")
+    return name[len(beginning) if whole else beginning.rfind("-") + 1 :].lstrip("-")
+
+
 def _told_apart(records: Sequence[RunRecord]) -> list[str]:
     """Of each of several runs, what differs between them."""
     facts = {
-        "head": [str(one.recipe.head) for one in records],
-        "policy": [str(one.recipe.policy) for one in records],
-        "augmentation": [str(one.recipe.augmentation) for one in records],
-        "rate": [str(one.recipe.learning_rate or "of the policy") for one in records],
-        "epochs": [str(one.recipe.epochs) for one in records],
-        "batch size": [str(one.recipe.batch_size) for one in records],
-        "seed": [str(one.recipe.seed) for one in records],
-        "classes": [", ".join(one.recipe.classes[:3]) for one in records],
-        "data": [one.recipe.data[:6] for one in records],
-        "split": [one.recipe.split[:6] for one in records],
+        field.name.replace("_", " "): [_shown(getattr(one.recipe, field.name)) for one in records]
+        for field in dataclasses.fields(Recipe)
     }
     differing = {name: values for name, values in facts.items() if len(set(values)) > 1}
     if len(set(zip(*differing.values(), strict=True))) < len(records):
         differing["begun"] = [one.started for one in records]
     return [", ".join(f"{name} {values[place]}" for name, values in differing.items()) for place in range(len(records))]
+
+
+def _shown(value: object) -> str:
+    """A part of a recipe in a message: of digests the beginning."""
+    if value is None:
+        return "not given"
+    text = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return text[:6] if len(text) == _DIGEST else text

@@ -161,11 +161,14 @@ def test_get_takes_the_beginning_of_a_name(store: Store) -> None:
     for run_id in (first, second):
         rest = run_id.removeprefix("lite0-freeze-all-s0-")
         assert f"{rest} is begun {store.get(run_id).started}" in (caught.value.hint or "")  # all else is equal
-    other = begin(store, data="other-pictures")
+    other = begin(store, data="others")
     with pytest.raises(RunNotFoundError, match="4 runs begin with 'lite0-freeze-all'") as caught:
         store.get("lite0-freeze-all")
-    told = f"s1-3f9a2c is seed 1, data d, begun {store.get(third).started}; s0-3f9a2c-3 is seed 0, data other-, begun "
+    told = f"s1-3f9a2c is data d, seed 1, begun {store.get(third).started}; s0-3f9a2c-3 is data others, seed 0, begun "
     assert told in (caught.value.hint or "")
+    with pytest.raises(RunNotFoundError, match="4 runs begin with 'lite0-fre'") as caught:
+        store.get("lite0-fre")
+    assert "freeze-all-s1-3f9a2c is data d, seed 1" in (caught.value.hint or "")
     with pytest.raises(RunNotFoundError) as caught:
         store.get("ghost")
     assert f"The store has 4 runs, the last of them {first}, {second}, {third}, {other}." in (caught.value.hint or "")

@@ -114,13 +114,8 @@ def _notes(board: Board) -> Iterator[tuple[str, str]]:
         yield "note", f"{'; '.join(titles)}: {note}"
     if board.stale:
         rows = figures.counted(len(board.stale), "row")
-        yield (
-            "note",
-            (
-                f"{rows} of this store, on other data or another split, cannot be compared and are not shown: "
-                "`zoo compare` with their data shows them."
-            ),
-        )
+        missing = f"{rows} of this store, on other data or another split, cannot be compared and are not shown"
+        yield "note", f"{missing}: `zoo compare` with their data shows them."
 
 
 def _show_recommended(console: Console, board: Board, row: Row, *, store: Path) -> None:
